@@ -265,16 +265,13 @@ class AttemptRecord(google.protobuf.message.Message):
     CONSENTS_FIELD_NUMBER: builtins.int
     RISK_FIELD_NUMBER: builtins.int
     CREATE_MS_FIELD_NUMBER: builtins.int
-    FIRST_POST_MS_FIELD_NUMBER: builtins.int
     CANCELLABLE_MS_FIELD_NUMBER: builtins.int
-    LIVEMODE_FIELD_NUMBER: builtins.int
     REASON_FIELD_NUMBER: builtins.int
     PROVIDER_INTENT_FIELD_NUMBER: builtins.int
-    FLASH_FIELD_NUMBER: builtins.int
-    REPEAT_OF_FIELD_NUMBER: builtins.int
     NEXT_TAP_KEY_FIELD_NUMBER: builtins.int
     TRACEPARENT_FIELD_NUMBER: builtins.int
     LINES_FIELD_NUMBER: builtins.int
+    COMPENSATE_FIELD_NUMBER: builtins.int
     intent: builtins.bytes
     action_expires_ms: builtins.int
     action_shown: builtins.bool
@@ -285,15 +282,14 @@ class AttemptRecord(google.protobuf.message.Message):
     client_reference: builtins.str
     position_ms: builtins.int
     create_ms: builtins.int
-    first_post_ms: builtins.int
     cancellable_ms: builtins.int
-    livemode: builtins.bool
     reason: builtins.str
+    """Why it stands where it stands: one word of ours or of the charge service's."""
     provider_intent: builtins.str
-    flash: builtins.bool
-    repeat_of: builtins.str
     next_tap_key: builtins.str
     traceparent: builtins.str
+    compensate: builtins.bool
+    """Refund what this attempt took: decided before the refund is sent, so that a crash does not forget it."""
     @property
     def purchase(self) -> global___QuoteClaims: ...
     @property
@@ -336,19 +332,16 @@ class AttemptRecord(google.protobuf.message.Message):
         consents: collections.abc.Iterable[checkout_sdk._pb.attempt_pb2.Consent] | None = ...,
         risk: checkout_sdk._pb.attempt_pb2.Risk | None = ...,
         create_ms: builtins.int = ...,
-        first_post_ms: builtins.int = ...,
         cancellable_ms: builtins.int = ...,
-        livemode: builtins.bool = ...,
         reason: builtins.str = ...,
         provider_intent: builtins.str = ...,
-        flash: builtins.bool = ...,
-        repeat_of: builtins.str = ...,
         next_tap_key: builtins.str = ...,
         traceparent: builtins.str = ...,
         lines: collections.abc.Iterable[checkout_sdk._pb.quote_pb2.QuoteLine] | None = ...,
+        compensate: builtins.bool = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["action", b"action", "authorize", b"authorize", "journey", b"journey", "purchase", b"purchase", "risk", b"risk"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["action", b"action", "action_expires_ms", b"action_expires_ms", "action_shown", b"action_shown", "authorize", b"authorize", "cancel_requested", b"cancel_requested", "cancellable_ms", b"cancellable_ms", "client_reference", b"client_reference", "consents", b"consents", "create_ms", b"create_ms", "decline_code", b"decline_code", "first_post_ms", b"first_post_ms", "flash", b"flash", "holds", b"holds", "intent", b"intent", "journey", b"journey", "lines", b"lines", "livemode", b"livemode", "metadata", b"metadata", "next_tap_key", b"next_tap_key", "order_id", b"order_id", "position_ms", b"position_ms", "provider_intent", b"provider_intent", "purchase", b"purchase", "reason", b"reason", "repeat_of", b"repeat_of", "risk", b"risk", "traceparent", b"traceparent"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["action", b"action", "action_expires_ms", b"action_expires_ms", "action_shown", b"action_shown", "authorize", b"authorize", "cancel_requested", b"cancel_requested", "cancellable_ms", b"cancellable_ms", "client_reference", b"client_reference", "compensate", b"compensate", "consents", b"consents", "create_ms", b"create_ms", "decline_code", b"decline_code", "holds", b"holds", "intent", b"intent", "journey", b"journey", "lines", b"lines", "metadata", b"metadata", "next_tap_key", b"next_tap_key", "order_id", b"order_id", "position_ms", b"position_ms", "provider_intent", b"provider_intent", "purchase", b"purchase", "reason", b"reason", "risk", b"risk", "traceparent", b"traceparent"]) -> None: ...
 
 global___AttemptRecord = AttemptRecord
 

@@ -1,9 +1,21 @@
 """The database, as everything above sees it: SQL as SQL, one small transaction at a time.
 
-SQL is written once for SQLite and PostgreSQL, with `:name` parameters. What must differ (row locks, sets) is
-asked for by an argument. A transaction body is an async function over a `Tx`; it awaits nothing but that `Tx`.
-On SQLite a body that awaits anything else is stopped with an AssertionError, so that no network call can ever
-creep into a transaction.
+SQL is written once for SQLite and PostgreSQL, with `:name` parameters (any name but `lock`). What
+must differ (row locks, sets) is asked for by an argument. A transaction body is an async function
+over a `Tx`; it awaits nothing but that `Tx`, one statement after the other. On SQLite a body that
+awaits anything else is stopped with an AssertionError, so that no network call can ever creep into
+a transaction.
+
+    CannotOpen                  at the start: a person must act, and the message says how
+    StorageUnavailable          try again later
+    +-- StorageFull
+    +-- CommitUnknown           read again by key first
+    DuplicateRow                another row has that key
+    AssertionError
+    +-- ConstraintBroken        a bug of ours, stopped by the schema
+
+Whatever a statement raises spoils its transaction, on both databases: a body that catches it and
+goes on is rolled back all the same, and the caller gets that first error.
 """
 
 from __future__ import annotations
@@ -16,8 +28,12 @@ Row = tuple[Any, ...]
 Parameters = Mapping[str, Any]
 
 
+class CannotOpen(Exception):
+    """The database cannot be used as it is. The message says why, and what to do about it."""
+
+
 class StorageUnavailable(Exception):
-    """No answer from the database: nothing is known to have been written by this attempt."""
+    """No answer from the database: nothing was written by this transaction."""
 
 
 class StorageFull(StorageUnavailable):
@@ -32,9 +48,13 @@ class DuplicateRow(Exception):
     """A UNIQUE constraint refused a row. The transaction is rolled back."""
 
 
+class ConstraintBroken(AssertionError):
+    """CHECK, NOT NULL or a foreign key refused a row: our rules should have prevented that."""
+
+
 class Reader(Protocol):
     async def fetch(self, sql: str, /, *, lock: bool = False, **parameters: Any) -> list[Row]:
-        """All rows. `lock=True` locks them until the transaction ends (a no-op where there is one writer)."""
+        """All rows. `lock=True` locks them until the end (a no-op where there is one writer)."""
         ...
 
     async def fetch_many(
@@ -50,7 +70,7 @@ class Tx(Reader, Protocol):
         ...
 
     async def run_many(self, sql: str, rows: Sequence[Parameters], /) -> int:
-        """Runs one statement per parameter set, in one round trip; how many rows they changed altogether."""
+        """Runs one statement per parameter set, in one round trip; how many rows all changed."""
         ...
 
 
@@ -70,9 +90,10 @@ class Database(Reader, Protocol):
     async def transact(self, body: Callable[[Tx], Awaitable[T]], /) -> T:
         """Runs `body` in one transaction and returns once it is durable.
 
-        The body may run more than once (serialization failures and deadlocks are tried again, at most 5
-        times), so it must have no effect but its statements. An exception out of the body rolls back and is
-        passed on. Cancelling the caller does not stop a commit under way.
+        The body may run more than once (serialization failures and deadlocks are tried again, at
+        most 5 times), so it must have no effect but its statements. An exception out of the body
+        rolls back and is passed on. Cancelling the caller only stops its waiting: the transaction
+        is still run, as a whole or not at all.
         """
         ...
 

@@ -1,0 +1,188 @@
+"""All that a call decides without I/O: its deadline, what its metadata says, what may be tried
+again and when.
+
+One layer retries: this one (`grpc.enable_retries=0` on our channels). The server says whether it
+helps: its pushback wins over our own pace, and a negative one ends the tries. The same message goes
+out each time, so a key in it is made once.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import TypedDict
+
+import grpc
+from tenacity import RetryCallState, wait_random_exponential
+
+from checkout_sdk import _faults
+from checkout_sdk.errors import CheckoutError, ConfigurationError
+
+DEFAULT_TIMEOUT_S = 8.0
+DEFAULT_MAX_RETRIES = 3
+
+# Full jitter: the first wait is between 0 and 100 ms, the last between 0 and 2 s.
+JITTER = wait_random_exponential(multiplier=0.1, max=2.0)
+# The server refuses what has less than 100 ms left, so a try with less is not worth sending.
+LEAST_TRY_S = 0.1
+# A try that hangs must leave time for another. A second is longer than the 0.8 s in which a tap is
+# answered by default.
+SHORTEST_SHARE_S = 1.0
+
+
+class CallOptions(TypedDict, total=False):
+    """What any call takes beside its own arguments."""
+
+    timeout: float
+    """Seconds for the whole call, all tries and waits together. Streams have none unless given."""
+    max_retries: int
+    """How often a failed try is repeated; 0 is once and no more."""
+
+
+class RetryBudget:
+    """What keeps a client from multiplying the load of a service that is down.
+
+    A retry takes a token, a success gives a tenth back, so that over time at most one call in ten
+    is a retry. With none left one retry every 10 s is let through: a client with little traffic
+    must recover too. Shared by all calls of a client.
+    """
+
+    TOKENS = 10.0
+    BACK = 0.1
+    FLOOR_S = 10.0
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._tokens = self.TOKENS
+        self._floor_used_at = -self.FLOOR_S
+        self._lock = threading.Lock()
+
+    def take(self) -> bool:
+        with self._lock:
+            if self._tokens >= 1:
+                self._tokens -= 1
+                return True
+            now = self._clock()
+            if now - self._floor_used_at < self.FLOOR_S:
+                return False
+            self._floor_used_at = now
+            return True
+
+    def give_back(self) -> None:
+        with self._lock:
+            self._tokens = min(self.TOKENS, self._tokens + self.BACK)
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What a client does unless a call says otherwise."""
+
+    timeout_s: float = DEFAULT_TIMEOUT_S
+    max_retries: int = DEFAULT_MAX_RETRIES
+    budget: RetryBudget = field(default_factory=RetryBudget)
+    clock: Callable[[], float] = time.monotonic
+
+    def with_options(self, options: CallOptions) -> Policy:
+        timeout_s = options.get("timeout", self.timeout_s)
+        max_retries = options.get("max_retries", self.max_retries)
+        if not timeout_s > 0 or max_retries < 0:
+            raise ConfigurationError("timeout must be above 0 seconds, max_retries at least 0")
+        return replace(self, timeout_s=timeout_s, max_retries=max_retries)
+
+    def tries(self, options: CallOptions, *, keep_s: float = 0.0) -> Tries:
+        """The tries of one call. `keep_s` is kept back of its time, for asking afterwards."""
+        policy = self.with_options(options)
+        return Tries(policy, self.clock() + policy.timeout_s, keep_s)
+
+    def stream_tries(self, options: CallOptions) -> Tries:
+        """The tries of a stream: without an end in time unless the caller gave one."""
+        policy = self.with_options(options)
+        timeout_s = options.get("timeout")
+        return Tries(policy, None if timeout_s is None else self.clock() + timeout_s, 0.0)
+
+
+class Tries:
+    """One call: tried, failed, tried again, within one deadline. Also the three questions that
+    tenacity asks after a failure: `may_repeat`, `wait`, `stop`."""
+
+    def __init__(self, policy: Policy, deadline: float | None, keep_s: float) -> None:
+        self.request_id = uuid.uuid4().hex
+        self.unclear = False
+        """Whether a failed try may have taken effect."""
+        self._policy = policy
+        self._deadline = deadline
+        self._keep_s = keep_s
+        self._failures = 0
+
+    def time_left_s(self) -> float | None:
+        return None if self._deadline is None else self._deadline - self._policy.clock()
+
+    def timeout_s(self) -> float | None:
+        """For the next try: an equal share of what is left, so that one that hangs is not all."""
+        left = self._usable_s()
+        if left is None:
+            return None
+        share = left / max(1, self._policy.max_retries + 1 - self._failures)
+        return max(0.0, min(left, max(share, SHORTEST_SHARE_S)))
+
+    def stream_timeout_s(self) -> float | None:
+        """For the next connection of a stream: all that is left."""
+        return self.time_left_s()
+
+    def succeeded(self) -> None:
+        """An answer, or a message of a stream: what fails from here on is a new trouble."""
+        self._failures = 0
+        self._policy.budget.give_back()
+
+    def failed(self, error: grpc.RpcError) -> CheckoutError:
+        self._failures += 1
+        failure = _faults.error_of(error, self.request_id)
+        self.unclear = self.unclear or _faults.leaves_open(failure)
+        return failure
+
+    def may_repeat(self, error: BaseException) -> bool:
+        return isinstance(error, CheckoutError) and error.retryable
+
+    def wait(self, state: RetryCallState) -> float:
+        error = state.outcome.exception() if state.outcome else None
+        if isinstance(error, CheckoutError) and error.retry_after_s is not None:
+            return error.retry_after_s
+        return float(JITTER(state))
+
+    def stop(self, state: RetryCallState) -> bool:
+        if self._failures > self._policy.max_retries:
+            return True
+        left = self._usable_s()
+        if left is not None and left < state.upcoming_sleep + LEAST_TRY_S:
+            return True
+        return not self._policy.budget.take()  # the last question: a token taken is a retry made
+
+    def may_ask(self) -> bool:
+        """Whether there is time, and a token, to ask what became of the call."""
+        left = self.time_left_s()
+        return (left is None or left >= LEAST_TRY_S) and self._policy.budget.take()
+
+    def _usable_s(self) -> float | None:
+        left = self.time_left_s()
+        return None if left is None else left - self._keep_s
+
+
+# Of a tap's time an eighth, at most a second, is kept for asking what became of it.
+def kept_for_asking_s(timeout_s: float) -> float:
+    return min(1.0, timeout_s / 8)
+
+
+def metadata(token: str | None, request_id: str, trace: dict[str, str]) -> list[tuple[str, str]]:
+    pairs = [("x-request-id", request_id), *trace.items()]
+    if token:
+        pairs.append(("authorization", f"Bearer {token}"))
+    return pairs
+
+
+def new_request_id() -> str:
+    """For the calls that create: made once a call, so that a retry finds what the first try
+    made."""
+    return f"req_{uuid.uuid4().hex}"

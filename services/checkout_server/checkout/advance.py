@@ -1,0 +1,189 @@
+"""The next row of an attempt, made from a verdict: pure. T2 is the one that ends it.
+
+Everything that ends with the attempt is in the one unit: the order, the holds, the intent guard, the final
+bytes, the event. The database takes it whole or not at all.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from checkout_sdk._pb import order_pb2
+from checkout_server import ids
+from checkout_server._pb import charge_pb2, stored_pb2
+from checkout_server.checkout import outcome, settle
+from checkout_server.checkout.attempt import AttemptRow, State, hold_state, units_of
+from checkout_server.checkout.planner import Advance, Event, OrderRow, event_kind
+from checkout_server.orders import cancelling
+from checkout_server.orders import order as orders
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """How long things may take, in ms of service time (PROTOCOL.md 2, 5, 6)."""
+
+    forward_ms: int = 15 * 60_000
+    challenge_ms: int = 5 * 60_000
+    flash_challenge_ms: int = 90_000
+    intent_block_ms: int = 60_000
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    worker: str
+    epoch: int
+
+
+def advance(
+    row: AttemptRow,
+    verdict: settle.Verdict,
+    charge: charge_pb2.Charge | None,
+    *,
+    owner: Owner,
+    now_ms: int,
+    windows: Windows,
+) -> Advance:
+    """One step to `verdict.state`, which must be an edge away (or the same state: another try)."""
+    record = _learn(row, verdict, charge, now_ms=now_ms, windows=windows)
+    again = verdict.state is row.state
+    tries = row.tries + 1 if again or verdict.state is State.UNKNOWN else 0
+    wait_ms = settle.backoff_ms(tries - 1, verdict.reason) if tries else 0
+    if record.compensate and not row.record().compensate:
+        wait_ms = 0  # what must be given back is given back now
+    after = replace(
+        row,
+        state=verdict.state,
+        version=row.version + 1,
+        hold_state=hold_state(verdict.state),
+        worker=owner.worker,
+        worker_epoch=owner.epoch,
+        next_ms=now_ms + wait_ms,
+        tries=tries,
+        updated_ms=now_ms,
+    )
+    if verdict.state is State.PLACED:
+        return _placed(row, after, record, charge, now_ms, windows)
+    after = replace(after, body=record.SerializeToString(deterministic=True))
+    if verdict.state.is_final:
+        after = outcome.final_rejected(after, record)
+    return Advance(
+        seen=row,
+        row=after,
+        units=units_of(record),
+        intent=record.intent,
+        event=None if again else _event(after, now_ms, windows),
+    )
+
+
+def claim(row: AttemptRow, *, owner: Owner, now_ms: int) -> Advance:
+    """Takes over a dead worker's attempt as it stands."""
+    after = replace(
+        row,
+        version=row.version + 1,
+        worker=owner.worker,
+        worker_epoch=owner.epoch,
+        updated_ms=now_ms,
+    )
+    return Advance(seen=row, row=after, units=(), intent=b"")
+
+
+def note(row: AttemptRow, record: stored_pb2.AttemptRecord, *, now_ms: int) -> Advance:
+    """Leaves word for whoever drives the attempt, which stays the driver: look again now."""
+    after = replace(
+        row,
+        version=row.version + 1,
+        next_ms=now_ms,
+        updated_ms=now_ms,
+        body=record.SerializeToString(deterministic=True),
+    )
+    return Advance(seen=row, row=after, units=(), intent=b"")
+
+
+def _learn(
+    row: AttemptRow,
+    verdict: settle.Verdict,
+    charge: charge_pb2.Charge | None,
+    *,
+    now_ms: int,
+    windows: Windows,
+) -> stored_pb2.AttemptRecord:
+    record = row.record()
+    record.reason = verdict.reason
+    if verdict.reason in settle.COMPENSATED_FOR:
+        record.compensate = True
+    if charge is None:
+        return record
+    if charge.provider_intent:
+        record.provider_intent = charge.provider_intent
+    if verdict.state is State.DECLINED:
+        record.decline_code = charge.decline_code
+    if verdict.state is State.ACTION_REQUIRED and charge.HasField("action"):
+        record.action.CopyFrom(charge.action)
+        if not record.action_shown:
+            record.action_shown = True
+            flash = record.purchase.flash
+            window_ms = windows.flash_challenge_ms if flash else windows.challenge_ms
+            record.action_expires_ms = now_ms + window_ms
+    return record
+
+
+def _placed(
+    row: AttemptRow,
+    after: AttemptRow,
+    record: stored_pb2.AttemptRecord,
+    charge: charge_pb2.Charge | None,
+    now_ms: int,
+    windows: Windows,
+) -> Advance:
+    record.order_id = ids.new_id("ord", row.merchant)
+    placed = orders.placed(after, record, charge, now_ms=now_ms)
+    cancellation = None
+    if record.cancel_requested:
+        cancellation = cancelling.begin(placed, record.provider_intent, record.authorize.account)
+    after = replace(after, body=record.SerializeToString(deterministic=True))
+    after = outcome.final_placed(after, placed)
+    return Advance(
+        seen=row,
+        row=after,
+        units=units_of(record),
+        intent=record.intent,
+        event=_event(after, now_ms, windows),
+        order=_order_row(after, record, placed, charge),
+        cancellation=cancellation,
+        intent_blocked_until_ms=now_ms + windows.intent_block_ms,
+    )
+
+
+def _order_row(
+    row: AttemptRow,
+    record: stored_pb2.AttemptRecord,
+    order: order_pb2.Order,
+    charge: charge_pb2.Charge | None,
+) -> OrderRow:
+    kept = stored_pb2.OrderRecord(
+        order=order,
+        holds=[hold for hold in record.holds if hold.kind != "open"],
+        account=record.authorize.account,
+        provider_intent=record.provider_intent,
+    )
+    payment_state = order_pb2.PaymentState.Name(order.payment_state)
+    return OrderRow(
+        order_id=order.order_id,
+        attempt_id=row.attempt_id,
+        platform_id=row.platform_id,
+        buyer_id=row.buyer_id,
+        payment_state=payment_state.removeprefix("PAYMENT_STATE_"),
+        version=order.version,
+        # NULL, not '': several free orders of a merchant have no intent, and UNIQUE must let them be.
+        provider_intent=charge.provider_intent if charge is not None else None,
+        total_minor=order.totals.total.amount_minor,
+        captured_minor=order.captured.amount_minor,
+        created_ms=row.updated_ms,
+        body=kept.SerializeToString(deterministic=True),
+    )
+
+
+def _event(row: AttemptRow, now_ms: int, windows: Windows) -> Event:
+    shown = outcome.shown(row, now_ms, row.created_ms + windows.forward_ms)
+    body = shown.SerializeToString(deterministic=True)
+    return Event(ids.new_id("evt", row.merchant), event_kind(row.state), body)

@@ -1,0 +1,198 @@
+"""What an attempt asks the provider next, and what an answer makes of it. Pure: no clock, no call, no row.
+
+PROTOCOL.md section 6. The rules that keep money right:
+
+- An intent whose id is known is retrieved, never created again; a create that was answered from the
+  provider's store is followed by a retrieve, because what is stored may have moved on.
+- No answer is not a no. UNKNOWN keeps the holds and asks again.
+- Absence is made, not observed: past the forward window a key is spent on a create that cannot charge.
+- Once a client secret has left us the buyer's browser can still finish the payment, so a bad end is written
+  only after the provider confirmed the cancel; "already succeeded" goes forward.
+- What was charged must be what T1 wrote: amount, currency and account, or it is given back.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from checkout_server._pb import charge_pb2, stored_pb2
+from checkout_server.checkout.attempt import State
+
+STATUS = charge_pb2.ChargeStatus
+
+# A key is pruned by the provider after 24 h and would charge again: an hour of margin.
+KEY_LIFE_MS = 23 * 3600 * 1000
+# 0.2 s doubled each time: the tenth try is some three minutes after the first. Then a person looks.
+MOST_TRIES = 10
+FIRST_BACKOFF_MS = 200
+LONGEST_BACKOFF_MS = 60_000
+# A provider that has it and has not decided, a bank that has the buyer: looked at after 5, 10, 20 s (and so
+# on), because a webhook usually comes first.
+FIRST_POLL_MS = 5_000
+PROCESSING = "processing"
+# Why money that arrived is given back.
+COMPENSATED_FOR = frozenset(
+    {"amount_mismatch", "currency_mismatch", "account_mismatch", "charged_late"}
+)
+
+
+class Ask(Enum):
+    CREATE = auto()
+    RETRIEVE = auto()
+    VOID = auto()
+    REFUND = auto()
+    TOMBSTONE = auto()
+    # The original create again after a tombstone was refused: the key was used, so this is a pure replay.
+    REPLAY = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One call to the provider. `end` is what a confirmed cancel or refund makes of the attempt."""
+
+    ask: Ask
+    intent: str = ""
+    end: State = State.EXPIRED
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The state to write. `again` in the same state: another try, after the backoff."""
+
+    state: State
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What the rules look at, besides the provider's answer."""
+
+    state: State
+    record: stored_pb2.AttemptRecord
+    now_ms: int
+    forward_window_ms: int
+
+    @property
+    def late(self) -> bool:
+        return self.now_ms > self.record.create_ms + self.forward_window_ms
+
+    @property
+    def action_over(self) -> bool:
+        return self.record.action_shown and self.now_ms >= self.record.action_expires_ms
+
+
+def first_question(now: Situation) -> Question | Verdict:
+    record = now.record
+    if not record.HasField("authorize"):
+        return Verdict(State.PLACED)
+    if record.provider_intent:
+        return _about_known(now)
+    if not now.late:
+        return Question(Ask.CREATE)
+    if now.now_ms > record.create_ms + KEY_LIFE_MS:
+        return Verdict(State.PARKED, "key_too_old")
+    return Question(Ask.TOMBSTONE)
+
+
+def _about_known(now: Situation) -> Question:
+    intent = now.record.provider_intent
+    if now.record.compensate:
+        return Question(Ask.RETRIEVE, intent, State.COMPENSATED)
+    if now.record.cancel_requested and now.state is State.ACTION_REQUIRED:
+        return Question(Ask.VOID, intent, State.CANCELLED)
+    if now.action_over:
+        return Question(Ask.VOID, intent, State.EXPIRED)
+    return Question(Ask.RETRIEVE, intent)
+
+
+def next_step(
+    now: Situation, question: Question, charge: charge_pb2.Charge
+) -> Question | Verdict:
+    """What the answer to `question` means: another question, or what to write."""
+    if question.ask in (Ask.CREATE, Ask.REPLAY) and charge.replayed and charge.provider_intent:
+        return Question(Ask.RETRIEVE, charge.provider_intent, question.end)
+    match charge.status:
+        case STATUS.CHARGE_STATUS_CAPTURED | STATUS.CHARGE_STATUS_AUTHORIZED:
+            return _money_there(now, question, charge)
+        case STATUS.CHARGE_STATUS_REFUNDED:
+            return Verdict(State.COMPENSATED, charge.reason)
+        case STATUS.CHARGE_STATUS_DECLINED:
+            if now.record.action_shown and question.ask is not Ask.VOID:
+                return Question(Ask.VOID, charge.provider_intent, State.DECLINED)
+            return Verdict(State.DECLINED, charge.reason)
+        case STATUS.CHARGE_STATUS_CANCELLED:
+            return Verdict(question.end, charge.reason)
+        case STATUS.CHARGE_STATUS_ABSENT:
+            return Question(Ask.VOID, charge.provider_intent, State.EXPIRED)
+        case STATUS.CHARGE_STATUS_ACTION_REQUIRED:
+            return _bank_wants_buyer(now, question, charge)
+        case STATUS.CHARGE_STATUS_KEY_USED:
+            return _key_used(question)
+        case STATUS.CHARGE_STATUS_STUCK:
+            return Verdict(State.PARKED, "stored_fault")
+        case STATUS.CHARGE_STATUS_PROCESSING:
+            return Verdict(State.UNKNOWN, PROCESSING)
+        case _:
+            return _no_answer(now, charge.reason)
+
+
+def _money_there(
+    now: Situation, question: Question, charge: charge_pb2.Charge
+) -> Question | Verdict:
+    wrong = mismatch(now.record.authorize, charge)
+    # Only what we did not ask for in time is late: an answer to a create sent within the window is not.
+    late = now.late and question.ask is not Ask.CREATE and not now.record.action_shown
+    if not (wrong or late or now.record.compensate):
+        return Verdict(State.PLACED)
+    if not now.record.compensate:
+        return Verdict(State.UNKNOWN, wrong or "charged_late")  # written with `compensate`, then asked again
+    if question.ask in (Ask.VOID, Ask.REFUND):
+        return Verdict(State.UNKNOWN, "compensation_pending")
+    captured = charge.status == STATUS.CHARGE_STATUS_CAPTURED
+    ask = Ask.REFUND if captured else Ask.VOID
+    return Question(ask, charge.provider_intent, State.COMPENSATED)
+
+
+def _bank_wants_buyer(
+    now: Situation, question: Question, charge: charge_pb2.Charge
+) -> Question | Verdict:
+    if question.ask is Ask.VOID:
+        return Verdict(State.UNKNOWN, "cancel_pending")
+    if now.record.compensate or (now.late and not now.record.action_shown):
+        end = State.COMPENSATED if now.record.compensate else State.EXPIRED
+        return Question(Ask.VOID, charge.provider_intent, end)
+    return Verdict(State.ACTION_REQUIRED)
+
+
+def _no_answer(now: Situation, reason: str) -> Verdict:
+    """Nothing new is known. A buyer at the bank stays there: that is still the best thing they can do."""
+    waits = now.state is State.ACTION_REQUIRED and not now.action_over
+    return Verdict(State.ACTION_REQUIRED if waits else State.UNKNOWN, reason)
+
+
+def _key_used(question: Question) -> Question | Verdict:
+    if question.ask is Ask.TOMBSTONE:
+        return Question(Ask.REPLAY)
+    # A create of ours with other parameters under its own key: a bug of ours, and money may be there.
+    return Verdict(State.PARKED, "key_conflict")
+
+
+def mismatch(asked: charge_pb2.AuthorizeRequest, charge: charge_pb2.Charge) -> str:
+    """Why a success is not the one T1 asked for; empty when it is."""
+    if charge.amount.amount_minor != asked.amount.amount_minor:
+        return "amount_mismatch"
+    if charge.amount.currency != asked.amount.currency:
+        return "currency_mismatch"
+    return "" if charge.account == asked.account else "account_mismatch"
+
+
+def give_up(verdict: Verdict, state: State, tries: int) -> Verdict:
+    """After so many tries without an answer a person is asked instead. The holds stay."""
+    again = verdict.state is state is State.UNKNOWN
+    return Verdict(State.PARKED, verdict.reason) if again and tries >= MOST_TRIES else verdict
+
+
+def backoff_ms(tries: int, reason: str) -> int:
+    first_ms = FIRST_POLL_MS if reason == PROCESSING else FIRST_BACKOFF_MS
+    return min(first_ms << min(tries, 16), LONGEST_BACKOFF_MS)

@@ -1,0 +1,1 @@
+"""Small classes with a script, in place of what is outside. No mock library."""

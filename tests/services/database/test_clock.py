@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from checkout_server.database import Database, StorageUnavailable
+from checkout_server.database.clock import FRESH_FOR_S, ServiceClock
+
+
+class Host:
+    """A monotonic clock, in seconds, and a database whose answers come from a script."""
+
+    def __init__(self, *answers: int | Exception, round_trip_s: float = 0.0) -> None:
+        self.seconds = 1000.0
+        self._answers = list(answers)
+        self._round_trip_s = round_trip_s
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+    async def now_ms(self) -> int:
+        self.seconds += self._round_trip_s
+        answer = self._answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+def clock_of(host: Host) -> ServiceClock:
+    return ServiceClock(host, monotonic=host.monotonic)  # type: ignore[arg-type]
+
+
+async def test_it_goes_on_between_samples() -> None:
+    host = Host(5_000)
+    clock = clock_of(host)
+    await clock.sample()
+    host.seconds += 1.5
+    assert clock.now_ms() == 6_500
+
+
+async def test_half_the_round_trip_is_added() -> None:
+    clock = clock_of(Host(5_000, round_trip_s=0.2))
+    await clock.sample()
+    assert clock.now_ms() == 5_100
+
+
+async def test_it_stands_still_where_the_database_went_back() -> None:
+    host = Host(5_000, 3_000)
+    clock = clock_of(host)
+    await clock.sample()
+    assert clock.now_ms() == 5_000
+    await clock.sample()
+    host.seconds += 1
+    assert clock.now_ms() == 5_000
+    host.seconds += 1.5
+    assert clock.now_ms() == 5_500
+
+
+async def test_it_follows_the_database_forward() -> None:
+    clock = clock_of(Host(5_000, 9_000))
+    await clock.sample()
+    await clock.sample()
+    assert clock.now_ms() == 9_000
+
+
+async def test_it_is_stale_without_a_sample_for_too_long() -> None:
+    host = Host(5_000, StorageUnavailable(), 50_000)
+    clock = clock_of(host)
+    assert not clock.fresh()
+    await clock.sample()
+    host.seconds += FRESH_FOR_S - 1
+    assert clock.fresh()
+    with pytest.raises(StorageUnavailable):
+        await clock.sample()
+    host.seconds += 2
+    assert not clock.fresh()
+    await clock.sample()
+    assert clock.fresh()
+
+
+async def test_start_has_taken_a_sample_and_stop_ends_the_task(checkout_db: Database) -> None:
+    clock = ServiceClock(checkout_db)
+    tasks = len(asyncio.all_tasks())
+    await clock.start()
+    assert clock.fresh()
+    assert 0 <= await checkout_db.now_ms() - clock.now_ms() < 60_000
+    await clock.stop()
+    assert len(asyncio.all_tasks()) <= tasks
+
+
+async def test_an_outage_does_not_end_the_sampling(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("checkout_server.database.clock.SAMPLE_EVERY_S", 0)
+    host = Host(1_000, StorageUnavailable(), 2_000)
+    sampled = asyncio.Event()
+    answer = host.now_ms
+
+    async def now_ms() -> int:
+        now = await answer()
+        if now == 2_000:
+            sampled.set()
+        return now
+
+    host.now_ms = now_ms  # type: ignore[method-assign]
+    clock = clock_of(host)
+    await clock.start()
+    await sampled.wait()
+    await clock.stop()
+    assert clock.now_ms() >= 1_000
