@@ -22,8 +22,8 @@ help: ## This list
 	@sed -n 's/^\([a-z][a-z-]*\):[^#]*## /\1	/p' Makefile | while IFS='	' read -r name text; do \
 		printf '  make %-10s %s\n' "$$name" "$$text"; done
 
-demo: $(READY) ## Buy in every way there is, over real gRPC: one row a story
-	$(BIN)/checkout-server demo
+demo: $(READY) ## Buy in every way there is, over real gRPC: one row a story (GATEWAY=sandbox)
+	$(if $(GATEWAY),CHECKOUT_GATEWAY=$(GATEWAY)) $(BIN)/checkout-server demo
 
 serve: $(READY) ## Serve until SIGTERM, configured by the environment
 	exec $(BIN)/checkout-server serve

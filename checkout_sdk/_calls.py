@@ -13,7 +13,7 @@ import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import TypedDict
+from typing import TypeAlias, TypedDict
 
 import grpc
 from tenacity import RetryCallState, wait_random_exponential
@@ -92,23 +92,29 @@ class Policy:
             raise ConfigurationError("timeout must be above 0 seconds, max_retries at least 0")
         return replace(self, timeout_s=timeout_s, max_retries=max_retries)
 
-    def tries(self, options: CallOptions, *, keep_s: float = 0.0) -> Tries:
-        """The tries of one call. `keep_s` is kept back of its time, for asking afterwards."""
+    def tries(self, options: CallOptions) -> Tries:
         policy = self.with_options(options)
+        return Tries(policy, self.clock() + policy.timeout_s)
+
+    def tap_tries(self, options: CallOptions) -> Tries:
+        """The tries of a tap: an eighth of the time, at most a second, is kept for asking what
+        became of it."""
+        policy = self.with_options(options)
+        keep_s = min(1.0, policy.timeout_s / 8)
         return Tries(policy, self.clock() + policy.timeout_s, keep_s)
 
     def stream_tries(self, options: CallOptions) -> Tries:
         """The tries of a stream: without an end in time unless the caller gave one."""
         policy = self.with_options(options)
         timeout_s = options.get("timeout")
-        return Tries(policy, None if timeout_s is None else self.clock() + timeout_s, 0.0)
+        return Tries(policy, None if timeout_s is None else self.clock() + timeout_s)
 
 
 class Tries:
     """One call: tried, failed, tried again, within one deadline. Also the three questions that
     tenacity asks after a failure: `may_repeat`, `wait`, `stop`."""
 
-    def __init__(self, policy: Policy, deadline: float | None, keep_s: float) -> None:
+    def __init__(self, policy: Policy, deadline: float | None, keep_s: float = 0.0) -> None:
         self.request_id = uuid.uuid4().hex
         self.unclear = False
         """Whether a failed try may have taken effect."""
@@ -127,10 +133,6 @@ class Tries:
             return None
         share = left / max(1, self._policy.max_retries + 1 - self._failures)
         return max(0.0, min(left, max(share, SHORTEST_SHARE_S)))
-
-    def stream_timeout_s(self) -> float | None:
-        """For the next connection of a stream: all that is left."""
-        return self.time_left_s()
 
     def succeeded(self) -> None:
         """An answer, or a message of a stream: what fails from here on is a new trouble."""
@@ -160,26 +162,22 @@ class Tries:
             return True
         return not self._policy.budget.take()  # the last question: a token taken is a retry made
 
-    def may_ask(self) -> bool:
-        """Whether there is time, and a token, to ask what became of the call."""
-        left = self.time_left_s()
-        return (left is None or left >= LEAST_TRY_S) and self._policy.budget.take()
+    def time_to_ask_s(self) -> float | None:
+        """The time there is to ask what became of the call; None: too little, or no token left."""
+        left = self.time_left_s() or 0.0
+        return left if left >= LEAST_TRY_S and self._policy.budget.take() else None
 
     def _usable_s(self) -> float | None:
         left = self.time_left_s()
         return None if left is None else left - self._keep_s
 
 
-# Of a tap's time an eighth, at most a second, is kept for asking what became of it.
-def kept_for_asking_s(timeout_s: float) -> float:
-    return min(1.0, timeout_s / 8)
+Metadata: TypeAlias = tuple[tuple[str, str | bytes], ...]
 
 
-def metadata(token: str | None, request_id: str, trace: dict[str, str]) -> list[tuple[str, str]]:
-    pairs = [("x-request-id", request_id), *trace.items()]
-    if token:
-        pairs.append(("authorization", f"Bearer {token}"))
-    return pairs
+def metadata(token: str | None, request_id: str, trace: dict[str, str]) -> Metadata:
+    authorization = (("authorization", f"Bearer {token}"),) if token else ()
+    return (("x-request-id", request_id), *trace.items(), *authorization)
 
 
 def new_request_id() -> str:

@@ -17,12 +17,13 @@ import grpc
 import grpc.aio
 
 from checkout_sdk._version import VERSION
-from checkout_sdk.errors import ConfigurationError
+from checkout_sdk.errors import CheckoutError, ConfigurationError
 
 NO_TARGET = (
     "no target. Set CHECKOUT_TARGET=host:port or pass target=."
     " For a local server: checkout-server dev"
 )
+NO_ANSWER = frozenset({"UNAVAILABLE", "CANCELLED", "DEADLINE_EXCEEDED"})
 CLOSED = "the client is closed; make a new one"
 OPTIONS: tuple[tuple[str, Any], ...] = (
     ("grpc.enable_retries", 0),  # one layer retries: _calls.py
@@ -45,11 +46,17 @@ def endpoints(
     target: str | Sequence[str] | None,
     credentials: grpc.ChannelCredentials | None,
     plaintext: bool,
+    *,
+    given: bool,
 ) -> tuple[Endpoint, ...]:
     """Plaintext goes to this machine only, unless the caller asks for more: a token travels in
     it."""
     names = target.split(",") if isinstance(target, str) else list(target or ())
     targets = [name.strip() for name in names if name.strip()]
+    if given:
+        if targets or credentials is not None or plaintext:
+            raise ConfigurationError("channel= comes instead of target=, credentials=, plaintext=")
+        return ()
     if not targets:
         raise ConfigurationError(NO_TARGET)
     if plaintext and credentials is not None:
@@ -88,10 +95,10 @@ class Rotation:
     def current(self) -> int:
         return self._current
 
-    def leave(self, used: int) -> None:
-        """This one did not answer. Only the first caller to say so moves on: a burst of failures is
-        one change of target, not many."""
-        if self._current == used:
+    def failed(self, used: int, error: CheckoutError) -> None:
+        """Leaves a target that did not answer. Only the first caller to say so moves on: a burst of
+        failures is one change of target, not many."""
+        if error.code in NO_ANSWER and self._current == used:
             self._current = (used + 1) % self._count
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from google.protobuf.field_mask_pb2 import FieldMask
@@ -50,8 +51,16 @@ MOST_BYTES = 48 * 1024
 M = TypeVar("M", bound=Message)
 
 
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """What a tap needs to be asked for."""
+
+    tap_key: str
+    merchant_id: str
+
+
 class TapKeys:
-    """The tap keys of the quotes this client got lately, by token.
+    """The keys of the quotes this client got lately, by token.
 
     A tap that comes back with the bare token then still has its key here, and a lost answer can be
     asked for. A token from another pod is not in it: the server takes the key from the token.
@@ -60,22 +69,24 @@ class TapKeys:
     MOST = 1_000  # tokens have up to 2,800 characters: under 3 MB
 
     def __init__(self) -> None:
-        self._keys: OrderedDict[str, str] = OrderedDict()
+        self._by_token: OrderedDict[str, Remembered] = OrderedDict()
         self._lock = threading.Lock()
 
     def remember(self, quote: Quote) -> Quote:
+        tappable: list[Quote | Choice] = [quote, *quote.choices]
         with self._lock:
-            for each in (quote, *quote.choices):
+            for each in tappable:
                 if each.quote_token and each.tap_key:
-                    self._keys[each.quote_token] = each.tap_key
-                    self._keys.move_to_end(each.quote_token)
-            while len(self._keys) > self.MOST:
-                self._keys.popitem(last=False)
+                    known = Remembered(each.tap_key, quote.merchant_id)
+                    self._by_token[each.quote_token] = known
+                    self._by_token.move_to_end(each.quote_token)
+            while len(self._by_token) > self.MOST:
+                self._by_token.popitem(last=False)
         return quote
 
-    def key_of(self, quote_token: str | None) -> str | None:
+    def of(self, quote_token: str | None) -> Remembered | None:
         with self._lock:
-            return self._keys.get(quote_token or "")
+            return self._by_token.get(quote_token or "")
 
 
 def quote_request(buyer_id: str | None, options: QuoteOptions) -> quote_pb2.CreateQuoteRequest:
@@ -143,12 +154,15 @@ def _tapped(
 ) -> tuple[str | None, str | None, Money | None]:
     """The token, the key and the total that come with what was tapped."""
     if quote is None or isinstance(quote, str):
-        return quote or None, keys.key_of(quote), None
+        known = keys.of(quote)
+        return quote or None, known.tap_key if known else None, None
     if quote.quote_token is None:
         raise PreconditionFailed(
             "the quote has blockers, so it has no token to tap with; see quote.blockers",
             reason="BLOCKED",
         )
+    if isinstance(quote, Quote):
+        keys.remember(quote)  # it may come from another client, or from a test
     return quote.quote_token, quote.tap_key, quote.total
 
 

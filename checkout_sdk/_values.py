@@ -11,7 +11,6 @@ descriptors: a new proto field without a place here fails there.
 from __future__ import annotations
 
 import dataclasses
-import functools
 import types
 import typing
 from collections.abc import Callable, Mapping
@@ -19,7 +18,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, ClassVar, Self, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
+from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -44,7 +43,7 @@ class Value:
     def to_pb(self) -> Any:
         """The protobuf message, as requests carry it."""
         fields = {}
-        for field in _fields(type(self), self.PB.DESCRIPTOR):
+        for field in _fields(type(self), self.PB):
             value = getattr(self, field.name)
             if field.encode is not None and value is not None:
                 fields[field.name] = field.encode(value)
@@ -56,14 +55,14 @@ class Value:
         set as null."""
         return {
             field.json_name: json_of(getattr(self, field.name))
-            for field in _fields(type(self), self.PB.DESCRIPTOR)
+            for field in _fields(type(self), self.PB)
         }
 
 
 def read(cls: type[Value], message: Any) -> dict[str, Any]:
     """Those arguments of `cls` that a message holds: its own message all, another what they
     share."""
-    fields = _fields(cls, message.DESCRIPTOR)
+    fields = _fields(cls, type(message))
     arguments = {field.name: field.read(message) for field in fields if field.read}
     if "raw" in cls.__dataclass_fields__:  # type: ignore[attr-defined]
         arguments.setdefault("raw", message)
@@ -120,8 +119,17 @@ def _same(value: Any) -> Any:
     return value
 
 
-@functools.cache
-def _fields(cls: Any, descriptor: Descriptor) -> tuple[_Field, ...]:
+_PLANS: dict[tuple[type[Value], type[Message]], tuple[_Field, ...]] = {}
+
+
+def _fields(cls: type[Value], message: type[Message]) -> tuple[_Field, ...]:
+    plan = _PLANS.get((cls, message))
+    if plan is None:
+        plan = _PLANS[cls, message] = _plan(cls, message.DESCRIPTOR)
+    return plan
+
+
+def _plan(cls: Any, descriptor: Any) -> tuple[_Field, ...]:
     hints = get_type_hints(cls)
     return tuple(
         _field(field.name, hints[field.name], descriptor.fields_by_name.get(field.name))

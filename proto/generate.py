@@ -1,11 +1,11 @@
 """Writes the stubs: protoc in its own venv -> the two `_pb` folders. `--check` only compares.
 
-The protos import each other from the root of `proto/`, so protoc writes `from onetap.checkout.v1 import ...`.
-A wheel with a top-level `onetap` would collide with anybody else's, so the stubs lie flat in
-`checkout_sdk._pb` and `checkout_server._pb` and the imports are pointed there.
+The protos import each other from the root of `proto/`, so protoc writes `from onetap.checkout.v1
+import ...`. A wheel with a top-level `onetap` would collide with anybody else's, so the stubs lie
+flat in `checkout_sdk._pb` and `checkout_server._pb` and the imports are pointed there.
 
-`generated.sha256` in each folder holds the hash of the protos and of each stub: tests compare it without
-needing protoc, CI regenerates and wants a clean tree.
+`generated.sha256` in each folder holds the hash of the protos and of each stub: tests compare it
+without needing protoc, CI regenerates and wants a clean tree.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def protoc(python: Path, out: Path) -> None:
 
 
 def relocate(text: str) -> str:
-    """Points Python imports at their home; the proto package names in descriptors stay as they are."""
+    """Points Python imports at their home; the package names in descriptors stay as they are."""
     return IMPORT.sub(home_module, text)
 
 
@@ -53,7 +53,7 @@ def home_module(match: re.Match[str]) -> str:
 
 
 def digest(folder: Path) -> str:
-    sources = sorted(PROTO.glob("onetap/**/*.proto")) + [PROTO / "requirements.txt"]
+    sources = [*sorted(PROTO.glob("onetap/**/*.proto")), PROTO / "requirements.txt"]
     stubs = sorted(path for path in folder.rglob("*_pb2*") if path.suffix in (".py", ".pyi"))
     lines = [
         f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(ROOT).as_posix()}\n"

@@ -11,8 +11,8 @@ from checkout_server.faults import Fault, invalid, not_found
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who a verified token speaks for. Everything a row is looked up by comes from here, never from a request
-    alone."""
+    """Who a verified token speaks for. Everything a row is looked up by comes from here, never from
+    a request alone."""
 
     platform: str
     scopes: frozenset[str]
@@ -21,7 +21,8 @@ class Caller:
     merchants: frozenset[str] = frozenset()
 
     def acting_buyer(self, named: str) -> str | None:
-        """The buyer this call is for: the token's own, or the one a platform names. None when neither is."""
+        """The buyer this call is for: the token's own, or the one a platform names. None when
+        neither is."""
         if self.buyer is None:
             return named or None
         if named and named != self.buyer:

@@ -1,8 +1,8 @@
 """Ids that nobody can guess and that name their merchant.
 
-`att_` + 8 characters of tag + 22 random ones (131 bits). The tag is the merchant's, derived from platform and
-merchant id, and is also the value of the `merchant` column that leads every key of checkout's tables: a
-lookup by id alone knows its shard, and no two platforms meet in one row.
+`att_` + 8 characters of tag + 22 random ones (131 bits). The tag is the merchant's, derived from
+platform and merchant id, and is also the value of the `merchant` column that leads every key of
+checkout's tables: a lookup by id alone knows its shard, and no two platforms meet in one row.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ ID = re.compile(r"([a-z]{2,4})_([A-Za-z0-9]{8})([A-Za-z0-9]{22,})")
 
 
 def tag(*names: str) -> str:
-    """The tag of a merchant (platform, merchant id), or of a platform alone (for what is not a merchant's)."""
+    """The tag of a merchant (platform, merchant id), or of a platform alone (for what is not a
+    merchant's)."""
     digest = hashlib.sha256("\0".join(names).encode()).digest()
     number = int.from_bytes(digest[:8], "big")
     return _base62(number, TAG_LENGTH)

@@ -118,7 +118,7 @@ def _phone(typed: str, country: str) -> str:
 
 
 def _card_numbers(typed: PostalAddress) -> Iterator[Violation]:
-    """Phones are left out: German ones have 13 digits, and a card number is no valid phone."""
+    """Phones are left out: German ones have 13 digits too, and 15 or more are no valid phone."""
     for field in ("name", "region", "city", "district", "postal_code"):
         if holds_card_number(getattr(typed, field)):
             yield _wrong(field, CARD_NUMBER)

@@ -25,14 +25,14 @@ from checkout_server.address.normalise import normalise
 from checkout_server.address.store import ADDRESSES
 from checkout_server.call import Call
 from checkout_server.database import Database, Tx
-from checkout_server.database.clock import Clock
+from checkout_server.database.clock import ServiceClock
 from checkout_server.database.requests import once
 from checkout_server.faults import not_found
 from checkout_server.saved_list import Owner, Saved
 
 
 class Addresses:
-    def __init__(self, db: Database, clock: Clock) -> None:
+    def __init__(self, db: Database, clock: ServiceClock) -> None:
         self._db = db
         self._clock = clock
 

@@ -19,6 +19,7 @@ from checkout_server._pb.charge_pb2 import AuthorizeRequest
 Params = Mapping[str, Any]
 
 LATEST = 1
+CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 
 
 def render(request: AuthorizeRequest) -> Params:
@@ -27,8 +28,7 @@ def render(request: AuthorizeRequest) -> Params:
 
 def fingerprint(params: Params) -> bytes:
     """The same for the same parameters, in whatever order they were given."""
-    canonical = json.dumps(params, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    return sha256(canonical.encode()).digest()
+    return sha256(CANONICAL.encode(params).encode()).digest()
 
 
 def _version_1(request: AuthorizeRequest) -> Params:

@@ -13,9 +13,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import NamedTuple
 
 import apsw
+from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from checkout_server.charge import sandbox_methods
 
@@ -170,16 +172,27 @@ ADD_MOVEMENT = _insert("movement", Movement)
 
 class Book:
     def __init__(self, path: str) -> None:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
         self._connection = apsw.Connection(path)
         self._connection.set_busy_timeout(BUSY_MS)
-        for setting in ("journal_mode=WAL", "synchronous=OFF"):
-            self._connection.execute(f"PRAGMA {setting}")
+        self._connection.execute("PRAGMA synchronous=OFF")
+        self._use_wal()
         self._connection.wal_autocheckpoint(CHECKPOINT_PAGES)
         with self.transaction():
             self._connection.execute(SCHEMA)
 
     def close(self) -> None:
         self._connection.close()
+
+    @retry(
+        retry=retry_if_exception_type(apsw.BusyError),
+        wait=wait_fixed(0.005),
+        stop=stop_after_delay(BUSY_MS / 1000),
+        reraise=True,
+    )
+    def _use_wal(self) -> None:
+        # Processes that open a new file together: SQLite does not wait for this one by itself.
+        self._connection.execute("PRAGMA journal_mode=WAL")
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

@@ -6,7 +6,6 @@ the intent is now and does nothing: a void of a captured charge is answered with
 
 from __future__ import annotations
 
-import itertools
 from hashlib import sha256
 from urllib.parse import urlsplit
 
@@ -181,11 +180,10 @@ def _within(amount: Money, most_minor: int, currency: str) -> int:
 def _intent_id(book: Book, account: str, key: str) -> str:
     """Made from the key, so that a replay after any crash names the same one. A key that is used
     anew after it was forgotten makes another intent: there is one a day at the most."""
-    for life in itertools.count():
-        intent_id = _made_id("pi_sbx_", account, key, str(life))
-        if book.intent(intent_id) is None:
-            return intent_id
-    raise AssertionError("count() does not end")
+    life = 0
+    while book.intent(intent_id := _made_id("pi_sbx_", account, key, str(life))) is not None:
+        life += 1
+    return intent_id
 
 
 def _made_id(prefix: str, *parts: str) -> str:

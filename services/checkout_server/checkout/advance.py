@@ -1,7 +1,7 @@
 """The next row of an attempt, made from a verdict: pure. T2 is the one that ends it.
 
-Everything that ends with the attempt is in the one unit: the order, the holds, the intent guard, the final
-bytes, the event. The database takes it whole or not at all.
+Everything that ends with the attempt is in the one unit: the order, the holds, the intent guard,
+the final bytes, the event. The database takes it whole or not at all.
 """
 
 from __future__ import annotations
@@ -174,10 +174,12 @@ def _order_row(
         buyer_id=row.buyer_id,
         payment_state=payment_state.removeprefix("PAYMENT_STATE_"),
         version=order.version,
-        # NULL, not '': several free orders of a merchant have no intent, and UNIQUE must let them be.
+        # NULL, not '': several free orders of a merchant have no intent, and UNIQUE must let them
+        # be.
         provider_intent=charge.provider_intent if charge is not None else None,
         total_minor=order.totals.total.amount_minor,
         captured_minor=order.captured.amount_minor,
+        refunded_minor=sum(refund.amount.amount_minor for refund in order.refunds),
         created_ms=row.updated_ms,
         body=kept.SerializeToString(deterministic=True),
     )

@@ -41,8 +41,8 @@ class Answering:
         self._forward_window_ms = forward_window_ms
 
     def answer_by(self, call: Call, answer_within_ms: int = 0) -> float:
-        """On the monotonic clock: 800 ms (or the merchant's figure) from the start, or what the caller's
-        deadline leaves, whichever comes first."""
+        """On the monotonic clock: 800 ms (or the merchant's figure) from the start, or what the
+        caller's deadline leaves, whichever comes first."""
         within_s = (answer_within_ms or self._answer_within_ms) / 1000
         by = call.started + within_s
         return by if call.deadline is None else min(by, call.deadline - TRAVEL_S)
@@ -54,11 +54,12 @@ class Answering:
         return self._waiting.watch(row.merchant, row.attempt_id)
 
     async def joined(self, row: AttemptRow, answer_by: float) -> AttemptRow:
-        """An attempt that somebody else began, perhaps in another process: as it is by `answer_by`."""
+        """An attempt that somebody else began, perhaps in another process: as it is by
+        `answer_by`."""
         if row.state not in UNDECIDED:
             return row
         with self.watch(row) as watch:
-            row = await self._reread(row)  # what changed before we watched
+            row = await self.reread(row)  # what changed before we watched
             return await self.followed(row, watch, answer_by)
 
     async def followed(
@@ -70,10 +71,10 @@ class Answering:
             changed, written_here = await watch.newer(row.version, timeout_s=left_s)
             if not changed:
                 return row
-            row = written_here or await self._reread(row)
+            row = written_here or await self.reread(row)
         return row
 
-    async def _reread(self, row: AttemptRow) -> AttemptRow:
+    async def reread(self, row: AttemptRow) -> AttemptRow:
         try:
             current = await store.by_id(self._database, row.merchant, row.attempt_id)
         except StorageUnavailable:
@@ -115,7 +116,8 @@ def with_budget(
             time_used=_lasting(time.monotonic() - call.started),
             time_allowed=_lasting(answer_by - call.started),
             stages=[
-                attempt_pb2.Stage(name=name, duration=_lasting(took)) for name, took in _summed(stages)
+                attempt_pb2.Stage(name=name, duration=_lasting(took))
+                for name, took in _summed(stages)
             ],
         )
     )

@@ -1,7 +1,8 @@
-"""An attempt: one tap, with its money and its stock. States, allowed edges and the row, nothing else.
+"""An attempt: one tap, with its money and its stock. States, allowed edges and the row, nothing
+else.
 
-PROTOCOL.md section 4. An attempt is open while somebody still has to do something for it; once final it never
-changes again, and neither does the answer kept with it.
+PROTOCOL.md section 4. An attempt is open while somebody still has to do something for it; once
+final it never changes again, and neither does the answer kept with it.
 """
 
 from __future__ import annotations
@@ -37,9 +38,7 @@ class State(StrEnum):
 
 
 DRIVEN = frozenset({State.RESERVED, State.CHARGING, State.UNKNOWN, State.ACTION_REQUIRED})
-FINAL = frozenset(
-    {State.PLACED, State.DECLINED, State.EXPIRED, State.CANCELLED, State.COMPENSATED}
-)
+FINAL = frozenset({State.PLACED, State.DECLINED, State.EXPIRED, State.CANCELLED, State.COMPENSATED})
 
 EDGES: Mapping[State, frozenset[State]] = {
     State.RESERVED: frozenset({State.CHARGING, State.CANCELLED, State.EXPIRED}),
@@ -76,8 +75,8 @@ def may_become(before: State, after: State) -> bool:
 
 
 class Units(NamedTuple):
-    """One counter that an attempt holds units of. `limit` is the most that may be held and committed
-    altogether; 0 for stock, whose row knows how many there are."""
+    """One counter that an attempt holds units of. `limit` is the most that may be held and
+    committed altogether; 0 for stock, whose row knows how many there are."""
 
     kind: str
     id: str

@@ -1,12 +1,15 @@
-"""Talking to the charge service about one attempt: question by question, until there is something to write."""
+"""Talking to the charge service about one attempt: question by question, until there is something
+to write."""
 
 from __future__ import annotations
 
 import grpc
 import structlog
 
+from checkout_sdk._pb import money_pb2
 from checkout_server._pb import charge_pb2, charge_pb2_grpc
 from checkout_server.checkout import settle
+from checkout_server.checkout.attempt import State
 from checkout_server.checkout.settle import Ask, Question, Situation, Verdict
 from checkout_server.checkout.worker import Lease
 from checkout_server.protobuf_time import timestamp
@@ -14,7 +17,8 @@ from checkout_server.telemetry import span
 
 log = structlog.get_logger(__name__)
 
-# Longer than the gateway's own limits (connect 1 s, read 8 s), so that it is the gateway that gives up.
+# Longer than the gateway's own limits (connect 1 s, read 8 s), so that it is the gateway that gives
+# up.
 CHARGE_TIMEOUT_S = 12.0
 # Tombstone, replay, retrieve, refund is the longest there is; one to spare.
 MOST_QUESTIONS = 5
@@ -37,14 +41,14 @@ class Conversation:
             step = settle.next_step(situation, step, charge)
         if isinstance(step, Verdict):
             return step, charge
-        return Verdict(settle.State.UNKNOWN, "endless_conversation"), charge
+        return Verdict(State.UNKNOWN, "endless_conversation"), charge
 
     async def _answer(self, situation: Situation, question: Question) -> charge_pb2.Charge:
         try:
             return await self._call(situation.record.authorize, question)
         except grpc.aio.AioRpcError as error:
             # Whatever the neighbour's trouble is, the charge may have happened.
-            log.warning("charge.no_answer", ask=question.ask.name, code=error.code().name)
+            log.warning("charge.no_answer", operation=question.ask.name, code=error.code().name)
             unknown = charge_pb2.CHARGE_STATUS_UNKNOWN
             return charge_pb2.Charge(status=unknown, reason="charge_unreachable")
 
@@ -65,7 +69,9 @@ class Conversation:
                     key=f"{asked.attempt_id}:refund:1",
                     account=account,
                     provider_intent=intent,
-                    amount=asked.amount,
+                    amount=money_pb2.Money(
+                        amount_minor=question.amount_minor, currency=question.currency
+                    ),
                 )
                 return (await self._charges.Refund(refund, timeout=CHARGE_TIMEOUT_S)).charge
             case Ask.CREATE | Ask.REPLAY | Ask.TOMBSTONE:

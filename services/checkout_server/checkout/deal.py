@@ -1,8 +1,8 @@
 """Whether what the buyer saw still holds when the tap arrives, and what it comes to if it does not.
 
-PROTOCOL.md section 1: an unexpired token is a price lock. One that ran out a moment ago, or was overtaken by
-a change of the offer, is quoted again inside the call; what came out no worse goes on at the lower total.
-Anything worse is the buyer's to see first.
+PROTOCOL.md section 1: an unexpired token is a price lock. One that ran out a moment ago, or was
+overtaken by a change of the offer, is quoted again inside the call; what came out no worse goes on
+at the lower total. Anything worse is the buyer's to see first.
 """
 
 from __future__ import annotations
@@ -14,13 +14,16 @@ from checkout_server.checkout import outcome
 from checkout_server.checkout.reserve import Deal
 from checkout_server.checkout.verify import Tapped
 from checkout_server.faults import Fault
-from checkout_server.quotes.service import Quoted, Quotes
+from checkout_server.quotes.answer import Quoted
+from checkout_server.quotes.service import Quotes
 
 # A viewer who paused the video is back within this; later the whole card is stale.
 REFRESHED_FOR_MS = 15 * 60_000
 
 NOT_DELIVERABLE = quote_pb2.Blocker.BLOCKER_NOT_DELIVERABLE
-REFRESHED = "The quote had run out or the offer had changed; it was made again, no dearer than before."
+REFRESHED = (
+    "The quote had run out or the offer had changed; it was made again, no dearer than before."
+)
 
 
 class Dealer:
@@ -71,10 +74,9 @@ class Dealer:
         return outcome.changed(tapped.buyer_id, quoted.quote, [change])
 
 
-def worse(
-    was: stored_pb2.QuoteClaims, now: stored_pb2.QuoteClaims
-) -> list[attempt_pb2.Change]:
-    """What a buyer who agreed to `was` would have to agree to again. Empty: go on at the new total."""
+def worse(was: stored_pb2.QuoteClaims, now: stored_pb2.QuoteClaims) -> list[attempt_pb2.Change]:
+    """What a buyer who agreed to `was` would have to agree to again. Empty: go on at the new
+    total."""
     changes = [
         _change(field, old, new)
         for field, old, new in (
@@ -91,7 +93,8 @@ def worse(
 
 
 def _unavailable(buyer_id: str, quoted: Quoted) -> attempt_pb2.Attempt:
-    """No token can be made any more: nowhere to send it, nothing to pay with, or the offer is over."""
+    """No token can be made any more: nowhere to send it, nothing to pay with, or the offer is
+    over."""
     blockers = list(quoted.quote.blockers)
     if NOT_DELIVERABLE in blockers:
         rejected = attempt_pb2.Rejected(

@@ -1,8 +1,9 @@
 """The attempt's own task: from T1 to its end, whoever started it, whatever happens to the caller.
 
-The handler of a tap only waits for this task. It is never cancelled by an RPC: not at the deadline, not when
-the client goes away, not when the server stops. A crash is survived by the row alone: recovery, or a joiner
-that meets a dead worker's attempt, claims it and runs the same `_drive` from the state it finds.
+The handler of a tap only waits for this task. It is never cancelled by an RPC: not at the deadline,
+not when the client goes away, not when the server stops. A crash is survived by the row alone:
+recovery, or a joiner that meets a dead worker's attempt, claims it and runs the same `_drive` from
+the state it finds.
 """
 
 from __future__ import annotations
@@ -30,8 +31,9 @@ from checkout_server.database.clock import ServiceClock
 
 log = structlog.get_logger(__name__)
 
-# A database that does not take T2 is asked again while the money waits. After that recovery goes on from the
-# row: it meets the attempt again within seconds, and the provider answers the same key the same way.
+# A database that does not take T2 is asked again while the money waits. After that recovery goes on
+# from the row: it meets the attempt again within seconds, and the provider answers the same key the
+# same way.
 STORAGE_RETRY_S = (0.05, 0.2, 0.5, 1.0, 2.0)
 
 
@@ -65,10 +67,11 @@ class Driver:
         self._stopping = asyncio.Event()
 
     def start(self, unit: Reserve, place: Place | None) -> asyncio.Future[Answer]:
-        """T1 and everything after it, in a task that belongs to the attempt. The future is T1's answer, as
-        soon as it is durable or refused; StorageUnavailable when neither is known."""
+        """T1 and everything after it, in a task that belongs to the attempt. The future is T1's
+        answer, as soon as it is durable or refused; StorageUnavailable when neither is known."""
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        # A caller that has left does not fetch the exception; it is the task's to report, not the loop's.
+        # A caller that has left does not fetch the exception; it is the task's to report, not the
+        # loop's.
         answer.add_done_callback(lambda done: done.cancelled() or done.exception())
         self._own(unit.row.attempt_id, self._tap(unit, place, answer))
         return answer
@@ -82,7 +85,8 @@ class Driver:
         return attempt_id in self._tasks
 
     async def drain(self, timeout_s: float) -> int:
-        """Lets what is at the provider finish; what only waits is left to its row. How many did not."""
+        """Lets what is at the provider finish; what only waits is left to its row. How many did
+        not."""
         self._stopping.set()
         if self._tasks:
             await asyncio.wait(set(self._tasks.values()), timeout=timeout_s)
@@ -171,7 +175,8 @@ class Driver:
         return Verdict(State.CHARGING)
 
     async def _rest(self, row: AttemptRow, looks: int) -> AttemptRow:
-        """Sleeps while there is nothing to ask. A newer row comes back when somebody left word on it."""
+        """Sleeps while there is nothing to ask. A newer row comes back when somebody left word on
+        it."""
         now_ms = self._clock.now_ms()
         due_ms = row.next_ms
         if row.state is State.ACTION_REQUIRED:
@@ -199,8 +204,8 @@ class Driver:
     async def _write(
         self, row: AttemptRow, verdict: Verdict, charge: charge_pb2.Charge | None
     ) -> AttemptRow:
-        """Makes the verdict durable. Word that somebody left meanwhile is kept: the same verdict is written
-        on the newer row."""
+        """Makes the verdict durable. Word that somebody left meanwhile is kept: the same verdict is
+        written on the newer row."""
         while True:
             answer = await self._submit(self._unit(row, verdict, charge))
             match answer:
@@ -217,9 +222,7 @@ class Driver:
                 case other:
                     raise AssertionError(f"{row.attempt_id}: {other}")
 
-    def _unit(
-        self, row: AttemptRow, verdict: Verdict, charge: charge_pb2.Charge | None
-    ) -> Advance:
+    def _unit(self, row: AttemptRow, verdict: Verdict, charge: charge_pb2.Charge | None) -> Advance:
         if not may_become(row.state, verdict.state):
             verdict = Verdict(State.UNKNOWN, verdict.reason)
         now_ms, windows = self._clock.now_ms(), self._windows

@@ -1,8 +1,10 @@
-"""Group commit: the units that arrive for one merchant while a transaction is being made durable share the next.
+"""Group commit: the units that arrive for one merchant while a transaction is being made durable
+share the next.
 
-One transaction at a time a merchant and process; its units were decided together by the planner. Whatever
-fails does not fail for all: the units of a failed group run one by one, so that a poisoned one harms nobody
-else, and one whose acknowledgement was lost reads again by its key (the planner knows its own rows).
+One transaction at a time a merchant and process; its units were decided together by the planner.
+Whatever fails does not fail for all: the units of a failed group run one by one, so that a poisoned
+one harms nobody else, and one whose acknowledgement was lost reads again by its key (the planner
+knows its own rows).
 """
 
 from __future__ import annotations
@@ -13,15 +15,17 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from checkout_server.checkout import planner, store
+from checkout_server.checkout.attempt import AttemptRow
 from checkout_server.checkout.planner import Answer, Unit, Written
 from checkout_server.database import CommitUnknown, Database, DuplicateRow, StorageUnavailable, Tx
 from checkout_server.database.clock import ServiceClock
 
-# A group of this size fills about 4 MiB of statements and some 10 ms of the loop: long enough to share an
-# fsync, short enough that nobody waits for it.
+# A group of this size fills about 4 MiB of statements and some 10 ms of the loop: long enough to
+# share an fsync, short enough that nobody waits for it.
 MOST_UNITS = 256
-# Two processes may make the same new counter row or claim the same key at the same moment: the loser reads
-# again and finds what the winner wrote. More than a few such races in a row are not races.
+# Two processes may make the same new counter row or claim the same key at the same moment: the
+# loser reads again and finds what the winner wrote. More than a few such races in a row are not
+# races.
 MOST_TRIES = 5
 
 
@@ -31,13 +35,14 @@ class _Waiting(NamedTuple):
 
 
 class Groups:
-    """`on_written` hears of every attempt row that became durable here, before the submitter does."""
+    """`on_written` hears of every attempt row that became durable here, before the submitter
+    does."""
 
     def __init__(
         self,
         database: Database,
         clock: ServiceClock,
-        on_written: Callable[[store.AttemptRow], None],
+        on_written: Callable[[AttemptRow], None],
     ) -> None:
         self._database = database
         self._clock = clock
@@ -46,8 +51,9 @@ class Groups:
         self._runners: set[asyncio.Task[None]] = set()
 
     async def submit(self, unit: Unit) -> Answer:
-        """The planner's answer, once what it wrote is durable. Raises StorageUnavailable when that is not
-        known; giving the same unit again is safe. Cancelling the caller does not take the unit back."""
+        """The planner's answer, once what it wrote is durable. Raises StorageUnavailable when that
+        is not known; giving the same unit again is safe. Cancelling the caller does not take the
+        unit back."""
         waiting = _Waiting(unit, asyncio.get_running_loop().create_future())
         merchant = unit.row.merchant
         queue = self._queues.get(merchant)
@@ -60,7 +66,8 @@ class Groups:
         return await waiting.answer
 
     async def _run(self, merchant: str, queue: deque[_Waiting]) -> None:
-        # The units of one turn of the loop belong together: let them all arrive before the first group.
+        # The units of one turn of the loop belong together: let them all arrive before the first
+        # group.
         await asyncio.sleep(0)
         while queue:
             group = [queue.popleft() for _ in range(min(len(queue), MOST_UNITS))]

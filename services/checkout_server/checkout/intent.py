@@ -1,10 +1,11 @@
 """What two taps must share to be the same request, and to be the same wish. Pure.
 
-The fingerprint guards a key: the same key with another fingerprint is a mistake of the caller. It is made of
-named, decoded fields, so that a re-encoded, re-signed or re-traced request stays the same request; token
-bytes, attribution, consents, journey, risk and trace are not in it.
+The fingerprint guards a key: the same key with another fingerprint is a mistake of the caller. It
+is made of named, decoded fields, so that a re-encoded, re-signed or re-traced request stays the
+same request; token bytes, attribution, consents, journey, risk and trace are not in it.
 
-The intent guards the buyer: an app that loses its key and makes a new one still means the same purchase.
+The intent guards the buyer: an app that loses its key and makes a new one still means the same
+purchase.
 """
 
 from __future__ import annotations
@@ -53,7 +54,8 @@ def fingerprint_of_request(request: attempt_pb2.PlaceOrderRequest, buyer_id: str
 
 
 def intent_of(claims: stored_pb2.QuoteClaims) -> bytes:
-    """The hash of offer and lines: the order of lines, prices and payment do not make it another wish."""
+    """The hash of offer and lines: the order of lines, prices and payment do not make it another
+    wish."""
     wanted: dict[str, int] = {}
     for line in claims.lines:
         wanted[line.sku] = wanted.get(line.sku, 0) + line.quantity

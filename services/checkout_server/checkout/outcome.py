@@ -1,7 +1,7 @@
 """What a buyer is told of an attempt: from its row, or from a refusal that wrote none. Pure.
 
-After T1 every answer is an outcome. A final one is made once, by the transaction that ends the attempt, and
-its bytes are kept: the same key gets the same bytes for ever.
+After T1 every answer is an outcome. A final one is made once, by the transaction that ends the
+attempt, and its bytes are kept: the same key gets the same bytes for ever.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from checkout_server._pb import stored_pb2
 from checkout_server.checkout.attempt import AttemptRow, State, hold_state
 from checkout_server.protobuf_time import duration, timestamp
 
-# A poll a second is what a spinner needs; the attempt's own stream is there for anybody in more of a hurry.
+# A poll a second is what a spinner needs; the attempt's own stream is there for anybody in more of
+# a hurry.
 ASK_AGAIN_MS = 1_000
 
 REJECTED = attempt_pb2.RejectedCode
@@ -64,7 +65,8 @@ def final_placed(row: AttemptRow, order: order_pb2.Order) -> AttemptRow:
 
 
 def final_rejected(row: AttemptRow, record: stored_pb2.AttemptRecord) -> AttemptRow:
-    """The end of an attempt that bought nothing. A bank's challenge that failed is told from a plain no."""
+    """The end of an attempt that bought nothing. A bank's challenge that failed is told from a
+    plain no."""
     code, step = ENDS[row.state]
     if row.state is State.DECLINED and record.action_shown:
         code = REJECTED.REJECTED_CODE_ACTION_FAILED
@@ -104,7 +106,12 @@ def short_of(kind: str, name: str, available: int, held: int) -> attempt_pb2.Rej
             held=held,
             sku=name if kind == "stock" else "",
         )
-    limits = {"cap": "OFFER_CAP", "code": "CODE_USES", "code_buyer": "CODE_USES", "open": "OPEN_ATTEMPTS"}
+    limits = {
+        "cap": "OFFER_CAP",
+        "code": "CODE_USES",
+        "code_buyer": "CODE_USES",
+        "open": "OPEN_ATTEMPTS",
+    }
     return attempt_pb2.Rejected(
         code=REJECTED.REJECTED_CODE_LIMIT,
         next_step=step if kind == "cap" else NEXT_STEP.NEXT_STEP_NONE,

@@ -1,13 +1,15 @@
-"""What a group of units does to one merchant's rows, decided in memory: pure, and the same for every database.
+"""What a group of units does to one merchant's rows, decided in memory: pure, and the same for
+every database.
 
-The danger is counting: three taps on the last unit in one transaction must see each other. A set-based
-`UPDATE ... FROM (VALUES ...)` that names a SKU three times takes one unit, not three, and oversells. So the
-counter rows are locked and read once, the units are decided here one after the other in the order they
-arrived, each seeing what the ones before it took, and every counter is written once with the sum.
+The danger is counting: three taps on the last unit in one transaction must see each other. A
+set-based `UPDATE ... FROM (VALUES ...)` that names a SKU three times takes one unit, not three, and
+oversells. So the counter rows are locked and read once, the units are decided here one after the
+other in the order they arrived, each seeing what the ones before it took, and every counter is
+written once with the sum.
 
-Every unit can be given again after its commit's acknowledgement was lost: a `Reserve` that finds its own
-attempt under its key was written before, and so was an `Advance` that finds just the row it wanted to write.
-A refusal is an answer, not an error: the other units of the group go on.
+Every unit can be given again after its commit's acknowledgement was lost: a `Reserve` that finds
+its own attempt under its key was written before, and so was an `Advance` that finds just the row it
+wanted to write. A refusal is an answer, not an error: the other units of the group go on.
 """
 
 from __future__ import annotations
@@ -44,13 +46,16 @@ class OrderRow:
     provider_intent: str | None
     total_minor: int
     captured_minor: int
+    # Reserved: an order that comes with its own cancellation is being refunded from the start.
+    refunded_minor: int
     created_ms: int
     body: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Reserve:
-    """T1: claim the key, guard the intent, take the holds, journal the charge: all of it or nothing."""
+    """T1: claim the key, guard the intent, take the holds, journal the charge: all of it or
+    nothing."""
 
     row: AttemptRow
     units: tuple[Units, ...]
@@ -63,8 +68,9 @@ class Reserve:
 
 @dataclass(frozen=True, slots=True)
 class Advance:
-    """Any later step of an attempt, T2 included. `seen` is the row the step was decided on: another version
-    or another owner in the database means that somebody else has gone on, and nothing is written."""
+    """Any later step of an attempt, T2 included. `seen` is the row the step was decided on: another
+    version or another owner in the database means that somebody else has gone on, and nothing is
+    written."""
 
     seen: AttemptRow
     row: AttemptRow
@@ -72,7 +78,8 @@ class Advance:
     intent: bytes
     event: Event | None = None
     order: OrderRow | None = None
-    # The buyer cancelled while the charge was on its way: the order comes with its own cancellation.
+    # The buyer cancelled while the charge was on its way: the order comes with its own
+    # cancellation.
     cancellation: stored_pb2.MoneyOperation | None = None
     intent_blocked_until_ms: int = 0
 
@@ -157,7 +164,8 @@ class OfferState:
 
 @dataclass(slots=True)
 class Seen:
-    """The rows a group needs, as they are under lock; updated in memory as the units are decided."""
+    """The rows a group needs, as they are under lock; updated in memory as the units are
+    decided."""
 
     counters: dict[CounterKey, Counter] = field(default_factory=dict)
     intents: dict[IntentKey, Intent] = field(default_factory=dict)
@@ -208,10 +216,10 @@ def _reserve(unit: Reserve, seen: Seen, writes: Writes, now_ms: int) -> Answer:
     intent = seen.intents.get((row.buyer_id, unit.intent))
     if intent is not None and intent.blocked_until_ms == 0:
         return IntentOpen(intent.attempt_id)
-    if intent is not None and now_ms < intent.blocked_until_ms:
-        if unit.repeat_of != intent.order_id:
-            duplicate = outcome.duplicate_of(row, intent.order_id)
-            return _insert(duplicate, unit.event, seen, writes)
+    blocked = intent is not None and now_ms < intent.blocked_until_ms
+    if intent is not None and blocked and unit.repeat_of != intent.order_id:
+        duplicate = outcome.duplicate_of(row, intent.order_id)
+        return _insert(duplicate, unit.event, seen, writes)
     if unit.offer_id and not _takes_taps(seen.offers.get(unit.offer_id), unit.epoch, now_ms):
         return OfferMoved()
     short = _first_short(unit.units, seen)
@@ -252,10 +260,13 @@ def _advance(unit: Advance, seen: Seen, writes: Writes) -> Answer:
 
 
 def _end(unit: Advance, seen: Seen, writes: Writes) -> None:
-    """Holds end once: committed with the order, or released. Open attempts are only ever released."""
+    """Holds end once: committed with the order, or released. Open attempts are only ever
+    released."""
     placed = unit.row.state is State.PLACED
     if placed != (unit.order is not None) or unit.row.hold_state != hold_state(unit.row.state):
-        raise AssertionError(f"{unit.row.attempt_id}: an order comes with PLACED and with nothing else")
+        raise AssertionError(
+            f"{unit.row.attempt_id}: an order comes with PLACED and with nothing else"
+        )
     for held in unit.units:
         committed = held.quantity if placed and held.kind != "open" else 0
         seen.counters[held.counter].take(-held.quantity, committed)

@@ -1,16 +1,17 @@
-"""Places at the provider: so many charges at a time, and a line that is only as long as it drains in a minute.
+"""Places at the provider: so many charges at a time, and a line that is only as long as it drains
+in a minute.
 
-A tap that finds a place free goes straight to CHARGING. One that does not is RESERVED and waits its turn. One
-that would wait longer than the line may be is `throttled` before anything is written or held.
+A tap that finds a place free goes straight to CHARGING. One that does not is RESERVED and waits its
+turn. One that would wait longer than the line may be is `throttled` before anything is written or
+held.
 """
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import deque
 from types import TracebackType
-
-import asyncio
 
 # A buyer who has waited a minute has left; what cannot be charged by then should not hold stock.
 DRAIN_S = 60

@@ -1,7 +1,8 @@
 """Takes over what a dead worker left, and what of our own has lost its task, once a second.
 
-The only knowledge needed is in the row: the driver goes on from its state by the code that would have run
-anyway. Two processes may find the same orphan; the claim is fenced by version, so one of them gets it.
+The only knowledge needed is in the row: the driver goes on from its state by the code that would
+have run anyway. Two processes may find the same orphan; the claim is fenced by version, so one of
+them gets it.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from checkout_server.checkout import store
 from checkout_server.checkout.drive import Driver
 from checkout_server.checkout.worker import Lease
 from checkout_server.database import Database, StorageUnavailable
+from checkout_server.orders.operations import Operations
 
 log = structlog.get_logger(__name__)
 
@@ -24,10 +26,13 @@ MOST_AT_ONCE = 200
 
 
 class Recovery:
-    def __init__(self, database: Database, lease: Lease, driver: Driver) -> None:
+    def __init__(
+        self, database: Database, lease: Lease, driver: Driver, operations: Operations
+    ) -> None:
         self._database = database
         self._lease = lease
         self._driver = driver
+        self._operations = operations
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -40,7 +45,8 @@ class Recovery:
                 await self._task
 
     async def look(self) -> None:
-        """One look: resumes every orphan it finds, and every attempt of ours that no task drives."""
+        """One look: resumes every orphan it finds, and every attempt of ours that no task
+        drives."""
         if not self._lease.held:
             return
         found = await store.orphans(
@@ -51,9 +57,11 @@ class Recovery:
         for row in found:
             self._driver.resume(row)
         await self._look_for_strays()
+        await self._operations.look()
 
     async def _look_for_strays(self) -> None:
-        """Attempts of ours without a task: T1's acknowledgement was lost, or the task gave up on storage."""
+        """Attempts of ours without a task: T1's acknowledgement was lost, or the task gave up on
+        storage."""
         for merchant, attempt_id in await store.owned(
             self._database, self._lease.worker, untouched_since_ms=self._lease.alive_since_ms
         ):

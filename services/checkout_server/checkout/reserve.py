@@ -1,7 +1,7 @@
 """T1's unit: everything an attempt needs to survive us, made before anything is sent. Pure.
 
-What is written here is what every later POST is rendered from, whoever sends it: provider parameters are a
-function of this row alone.
+What is written here is what every later POST is rendered from, whoever sends it: provider
+parameters are a function of this row alone.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from checkout_server.checkout.verify import Tapped
 from checkout_server.orders import order as orders
 from checkout_server.protobuf_time import duration_ms
 
-# A buyer with three purchases under way has their hands full; a script that hoards stock has no more.
+# A buyer with three purchases under way has their hands full; a script that hoards stock has no
+# more.
 MOST_OPEN_ATTEMPTS = 3
 # Which renderer of the gateway turns the journalled request into provider parameters.
 PARAMS_VERSION = 1
@@ -139,9 +140,7 @@ def _authorize(
     automatic = merchant_pb2.CaptureMode.CAPTURE_MODE_AUTOMATIC
     return charge_pb2.AuthorizeRequest(
         key=f"{attempt_id}:charge:1",
-        amount=money_pb2.Money(
-            amount_minor=claims.totals.total_minor, currency=claims.currency
-        ),
+        amount=money_pb2.Money(amount_minor=claims.totals.total_minor, currency=claims.currency),
         merchant_id=claims.merchant_id,
         attempt_id=attempt_id,
         account=platform_id,

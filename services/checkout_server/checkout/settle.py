@@ -1,13 +1,15 @@
-"""What an attempt asks the provider next, and what an answer makes of it. Pure: no clock, no call, no row.
+"""What an attempt asks the provider next, and what an answer makes of it. Pure: no clock, no call,
+no row.
 
 PROTOCOL.md section 6. The rules that keep money right:
 
 - An intent whose id is known is retrieved, never created again; a create that was answered from the
   provider's store is followed by a retrieve, because what is stored may have moved on.
 - No answer is not a no. UNKNOWN keeps the holds and asks again.
-- Absence is made, not observed: past the forward window a key is spent on a create that cannot charge.
-- Once a client secret has left us the buyer's browser can still finish the payment, so a bad end is written
-  only after the provider confirmed the cancel; "already succeeded" goes forward.
+- Absence is made, not observed: past the forward window a key is spent on a create that cannot
+  charge.
+- Once a client secret has left us the buyer's browser can still finish the payment, so a bad end is
+  written only after the provider confirmed the cancel; "already succeeded" goes forward.
 - What was charged must be what T1 wrote: amount, currency and account, or it is given back.
 """
 
@@ -27,8 +29,8 @@ KEY_LIFE_MS = 23 * 3600 * 1000
 MOST_TRIES = 10
 FIRST_BACKOFF_MS = 200
 LONGEST_BACKOFF_MS = 60_000
-# A provider that has it and has not decided, a bank that has the buyer: looked at after 5, 10, 20 s (and so
-# on), because a webhook usually comes first.
+# A provider that has it and has not decided, a bank that has the buyer: looked at after 5, 10, 20 s
+# (and so on), because a webhook usually comes first.
 FIRST_POLL_MS = 5_000
 PROCESSING = "processing"
 # Why money that arrived is given back.
@@ -43,7 +45,8 @@ class Ask(Enum):
     VOID = auto()
     REFUND = auto()
     TOMBSTONE = auto()
-    # The original create again after a tombstone was refused: the key was used, so this is a pure replay.
+    # The original create again after a tombstone was refused: the key was used, so this is a pure
+    # replay.
     REPLAY = auto()
 
 
@@ -54,6 +57,9 @@ class Question:
     ask: Ask
     intent: str = ""
     end: State = State.EXPIRED
+    # What a refund gives back: all that the provider says it took, whatever was asked for.
+    amount_minor: int = 0
+    currency: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +112,7 @@ def _about_known(now: Situation) -> Question:
     return Question(Ask.RETRIEVE, intent)
 
 
-def next_step(
-    now: Situation, question: Question, charge: charge_pb2.Charge
-) -> Question | Verdict:
+def next_step(now: Situation, question: Question, charge: charge_pb2.Charge) -> Question | Verdict:
     """What the answer to `question` means: another question, or what to write."""
     if question.ask in (Ask.CREATE, Ask.REPLAY) and charge.replayed and charge.provider_intent:
         return Question(Ask.RETRIEVE, charge.provider_intent, question.end)
@@ -141,17 +145,27 @@ def _money_there(
     now: Situation, question: Question, charge: charge_pb2.Charge
 ) -> Question | Verdict:
     wrong = mismatch(now.record.authorize, charge)
-    # Only what we did not ask for in time is late: an answer to a create sent within the window is not.
+    # Only what we did not ask for in time is late: an answer to a create sent within the window is
+    # not.
     late = now.late and question.ask is not Ask.CREATE and not now.record.action_shown
     if not (wrong or late or now.record.compensate):
         return Verdict(State.PLACED)
     if not now.record.compensate:
-        return Verdict(State.UNKNOWN, wrong or "charged_late")  # written with `compensate`, then asked again
+        return Verdict(
+            State.UNKNOWN, wrong or "charged_late"
+        )  # written with `compensate`, then asked again
     if question.ask in (Ask.VOID, Ask.REFUND):
         return Verdict(State.UNKNOWN, "compensation_pending")
-    captured = charge.status == STATUS.CHARGE_STATUS_CAPTURED
-    ask = Ask.REFUND if captured else Ask.VOID
-    return Question(ask, charge.provider_intent, State.COMPENSATED)
+    if charge.status == STATUS.CHARGE_STATUS_AUTHORIZED:
+        return Question(Ask.VOID, charge.provider_intent, State.COMPENSATED)
+    taken = charge.amount
+    return Question(
+        Ask.REFUND,
+        charge.provider_intent,
+        State.COMPENSATED,
+        amount_minor=taken.amount_minor,
+        currency=taken.currency,
+    )
 
 
 def _bank_wants_buyer(
@@ -166,7 +180,8 @@ def _bank_wants_buyer(
 
 
 def _no_answer(now: Situation, reason: str) -> Verdict:
-    """Nothing new is known. A buyer at the bank stays there: that is still the best thing they can do."""
+    """Nothing new is known. A buyer at the bank stays there: that is still the best thing they can
+    do."""
     waits = now.state is State.ACTION_REQUIRED and not now.action_over
     return Verdict(State.ACTION_REQUIRED if waits else State.UNKNOWN, reason)
 
@@ -174,7 +189,8 @@ def _no_answer(now: Situation, reason: str) -> Verdict:
 def _key_used(question: Question) -> Question | Verdict:
     if question.ask is Ask.TOMBSTONE:
         return Question(Ask.REPLAY)
-    # A create of ours with other parameters under its own key: a bug of ours, and money may be there.
+    # A create of ours with other parameters under its own key: a bug of ours, and money may be
+    # there.
     return Verdict(State.PARKED, "key_conflict")
 
 

@@ -1,7 +1,7 @@
 """What every tap needs of a merchant and its items, remembered for a moment.
 
-A tap by token must not wait for reads that change once a week. A second is short enough for the one switch in
-here that matters (a suspended merchant); titles are only for show.
+A tap by token must not wait for reads that change once a week. A second is short enough for the one
+switch in here that matters (a suspended merchant); titles are only for show.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Where a tap's time goes: each stage is a span, and a line in the answer's budget.
 
-The list travels in a context variable, so that the attempt's own task, which the handler started, adds to the
-same one.
+The list travels in a context variable, so that the attempt's own task, which the handler started,
+adds to the same one.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""The SQL of attempts and their group: reading under lock what the planner needs, writing what it decided."""
+"""The SQL of attempts and their group: what the planner needs, read under lock, and what it
+decided."""
 
 from __future__ import annotations
 
@@ -20,8 +21,8 @@ from checkout_server.checkout.planner import (
 from checkout_server.database import Reader, Row, Tx
 
 COLUMNS = (
-    "merchant, attempt_id, platform_id, buyer_id, idempotency_key, fingerprint, state, version, hold_state, "
-    "worker, worker_epoch, next_ms, tries, created_ms, updated_ms, body, outcome"
+    "merchant, attempt_id, platform_id, buyer_id, idempotency_key, fingerprint, state, version, "
+    "hold_state, worker, worker_epoch, next_ms, tries, created_ms, updated_ms, body, outcome"
 )
 NAMES = tuple(COLUMNS.split(", "))
 BY_ID = f"SELECT {COLUMNS} FROM attempt WHERE merchant = :merchant AND attempt_id = :attempt_id"
@@ -34,15 +35,17 @@ INSERT_ATTEMPT = (
 )
 # Fenced by version; the owner was compared under the same lock by the planner.
 UPDATE_ATTEMPT = """
-UPDATE attempt SET state = :state, version = :version, hold_state = :hold_state, worker = :worker,
-  worker_epoch = :worker_epoch, next_ms = :next_ms, tries = :tries, updated_ms = :updated_ms, body = :body,
-  outcome = :outcome
+UPDATE attempt SET state = :state, version = :version, hold_state = :hold_state,
+  worker = :worker, worker_epoch = :worker_epoch, next_ms = :next_ms, tries = :tries,
+  updated_ms = :updated_ms, body = :body, outcome = :outcome
 WHERE merchant = :merchant AND attempt_id = :attempt_id AND version = :seen_version
 """
-COUNTER = (
-    "SELECT on_hand, held, committed FROM counter WHERE merchant = :merchant AND kind = :kind AND id = :id"
-)
-# A row that was not there could not be locked: a second process that makes it too must fail, not overwrite.
+COUNTER = """
+SELECT on_hand, held, committed FROM counter
+WHERE merchant = :merchant AND kind = :kind AND id = :id
+"""
+# A row that was not there could not be locked: a second process that makes it too must fail, not
+# overwrite.
 INSERT_COUNTER = """
 INSERT INTO counter (merchant, kind, id, held, committed)
 VALUES (:merchant, :kind, :id, :held, :committed)
@@ -61,15 +64,18 @@ VALUES (:merchant, :buyer_id, :hash, :attempt_id, :order_id, :blocked_until_ms)
 ON CONFLICT (merchant, buyer_id, hash) DO UPDATE SET attempt_id = excluded.attempt_id,
   order_id = excluded.order_id, blocked_until_ms = excluded.blocked_until_ms
 """
-CLEAR_INTENT = "DELETE FROM intent WHERE merchant = :merchant AND buyer_id = :buyer_id AND hash = :hash"
+CLEAR_INTENT = """
+DELETE FROM intent WHERE merchant = :merchant AND buyer_id = :buyer_id AND hash = :hash
+"""
 OFFER = """
-SELECT state, epoch, starts_ms, ends_ms FROM offer WHERE merchant = :merchant AND offer_id = :offer_id
+SELECT state, epoch, starts_ms, ends_ms FROM offer
+WHERE merchant = :merchant AND offer_id = :offer_id
 """
 INSERT_ORDER = """
-INSERT INTO orders (merchant, order_id, platform_id, attempt_id, buyer_id, state, payment_state, version,
-  provider_intent, total_minor, captured_minor, refunded_minor, created_ms, body)
-VALUES (:merchant, :order_id, :platform_id, :attempt_id, :buyer_id, 'PLACED', :payment_state, :version,
-  :provider_intent, :total_minor, :captured_minor, 0, :created_ms, :body)
+INSERT INTO orders (merchant, order_id, platform_id, attempt_id, buyer_id, state, payment_state,
+  version, provider_intent, total_minor, captured_minor, refunded_minor, created_ms, body)
+VALUES (:merchant, :order_id, :platform_id, :attempt_id, :buyer_id, 'PLACED', :payment_state,
+  :version, :provider_intent, :total_minor, :captured_minor, :refunded_minor, :created_ms, :body)
 """
 INSERT_EVENT = """
 INSERT INTO outbox (merchant, event_id, subject, seq, kind, created_ms, body)
@@ -77,13 +83,16 @@ VALUES (:merchant, :event_id, :subject, :seq, :kind, :created_ms, :body)
 """
 # Owned by nobody yet: worker '' is never alive, so whoever looks first takes it.
 INSERT_OPERATION = """
-INSERT INTO money_operation (merchant, order_id, number, state, worker, worker_epoch, next_ms, tries, body)
+INSERT INTO money_operation
+  (merchant, order_id, number, state, worker, worker_epoch, next_ms, tries, body)
 VALUES (:merchant, :order_id, :number, 'PENDING', '', 0, :next_ms, 0, :body)
 """
-# Open attempts whose owner has no living lease: its process is gone, or was stopped for longer than a lease.
+# Open attempts whose owner has no living lease: its process is gone, or was stopped for longer than
+# a lease.
 ORPHANS = f"""
 SELECT {", ".join("a." + name for name in NAMES)} FROM attempt a
-LEFT JOIN worker w ON w.worker = a.worker AND w.epoch = a.worker_epoch AND w.seen_ms >= :alive_since_ms
+LEFT JOIN worker w
+  ON w.worker = a.worker AND w.epoch = a.worker_epoch AND w.seen_ms >= :alive_since_ms
 WHERE a.state IN ('RESERVED', 'CHARGING', 'UNKNOWN', 'ACTION_REQUIRED') AND w.worker IS NULL
 ORDER BY a.next_ms LIMIT :most
 """
@@ -97,7 +106,8 @@ WHERE worker = :worker AND updated_ms < :untouched_since_ms
 
 
 def attempt_row(row: Row) -> AttemptRow:
-    return AttemptRow(*row[:6], State(row[6]), *row[7:])
+    named = dict(zip(NAMES, row, strict=True))
+    return AttemptRow(**named | {"state": State(named["state"])})
 
 
 async def by_id(reader: Reader, merchant: str, attempt_id: str) -> AttemptRow | None:
@@ -119,9 +129,7 @@ async def orphans(reader: Reader, *, alive_since_ms: int, most: int) -> list[Att
     return [attempt_row(row) for row in rows]
 
 
-async def owned(
-    reader: Reader, worker: str, *, untouched_since_ms: int
-) -> list[tuple[str, str]]:
+async def owned(reader: Reader, worker: str, *, untouched_since_ms: int) -> list[tuple[str, str]]:
     rows = await reader.fetch(OWNED, worker=worker, untouched_since_ms=untouched_since_ms)
     return [(merchant, attempt_id) for merchant, attempt_id in rows]
 
@@ -138,8 +146,8 @@ async def read(tx: Tx, merchant: str, units: Sequence[Unit]) -> Seen:
     wanted = [{"merchant": merchant, "kind": kind, "id": id} for kind, id in counters]
     for key, found in zip(counters, await tx.fetch_many(COUNTER, wanted, lock=True), strict=True):
         seen.counters.update((key, Counter(*row)) for row in found)
-    # Under READ COMMITTED these come after the counters on purpose: whoever else took the same unit or claimed
-    # the same key has committed by the time our lock was granted, and is seen.
+    # Under READ COMMITTED these come after the counters on purpose: whoever else took the same unit
+    # or claimed the same key has committed by the time our lock was granted, and is seen.
     await _read_guards(tx, merchant, units, seen)
     return seen
 
@@ -213,7 +221,8 @@ async def write(tx: Tx, merchant: str, writes: Writes, now_ms: int) -> None:
 
 
 async def _write_counters(tx: Tx, merchant: str, writes: Writes) -> None:
-    made, moved = [], []
+    made: list[dict[str, Any]] = []
+    moved: list[dict[str, Any]] = []
     for (kind, id), counter in writes.counters.items():
         change = {
             "merchant": merchant,
@@ -250,6 +259,6 @@ def _columns(row: AttemptRow) -> dict[str, Any]:
 
 
 def _exactly(changed: int, wanted: int, what: str) -> None:
-    """The rows were read under lock in this transaction: another count means the lock did not hold."""
+    """They were read under lock in this transaction: another count means that it did not hold."""
     if changed != wanted:
         raise AssertionError(f"wrote {changed} {what}, meant {wanted}")

@@ -8,18 +8,21 @@
     record   T2: order, holds, final bytes; one durable commit, by the same task
     answer   within 800 ms of the start, whatever the provider does
 
-What can go wrong, and what makes it safe: the caller goes away (the task does not), the process dies (the row
-tells another one how to go on), the answer gets lost (the same key gets it again), two taps race (the planner
-decides them in one order, under lock). From T1 on every answer is an outcome: not known in time is `accepted`.
+What can go wrong, and what makes it safe: the caller goes away (the task does not), the process
+dies (the row tells another one how to go on), the answer gets lost (the same key gets it again),
+two taps race (the planner decides them in one order, under lock). From T1 on every answer is an
+outcome: not known in time is `accepted`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
-from checkout_sdk._pb import attempt_pb2, quote_pb2
+import grpc
+
+from checkout_sdk._pb import attempt_pb2
 from checkout_server import ids
 from checkout_server._pb import lookup_pb2, lookup_pb2_grpc, stored_pb2
 from checkout_server.call import Call
@@ -52,7 +55,8 @@ from checkout_server.merchants.store import MerchantTerms
 # A tap with less time than this could not be answered with what it did: it is not begun.
 LEAST_TIME_S = 0.1
 LOOKUP_TIMEOUT_S = 1.0
-# T1 again after the offer moved or an intent ended in between: each round saw a change, so a few suffice.
+# T1 again after the offer moved or an intent ended in between: each round saw a change, so a few
+# suffice.
 MOST_ROUNDS = 3
 
 JOINED = "Another tap of this buyer is buying the same thing; this is what has become of it."
@@ -111,7 +115,8 @@ class Tap:
     async def _seen_before(
         self, row: AttemptRow, tapped: Tapped, answer_by: float
     ) -> attempt_pb2.PlaceOrderResponse:
-        """The key has an attempt: its final answer, or what has become of it by the time we must answer."""
+        """The key has an attempt: its final answer, or what has become of it by the time we must
+        answer."""
         if row.fingerprint != tapped.fingerprint:
             raise Fault("IDEMPOTENCY_CONFLICT")
         if row.state.is_final and row.outcome is None:
@@ -127,7 +132,8 @@ class Tap:
         terms: MerchantTerms,
         answer_by: float,
     ) -> attempt_pb2.PlaceOrderResponse:
-        """A new key: agree on the deal, then T1, and again when T1 finds that something has moved."""
+        """A new key: agree on the deal, then T1, and again when T1 finds that something has
+        moved."""
         if terms.merchant.suspended:
             raise Fault("MERCHANT_NOT_READY")
         with stage("verify"):
@@ -152,7 +158,8 @@ class Tap:
         deal: Deal,
         answer_by: float,
     ) -> attempt_pb2.PlaceOrderResponse | None:
-        """T1 and the wait for what comes of it. None: the offer has moved since the deal was made."""
+        """T1 and the wait for what comes of it. None: the offer has moved since the deal was
+        made."""
         free = deal.claims.totals.total_minor == 0
         place = None if free else self._queue.place_now()
         wait_ms = None if free or place else self._queue.retry_after_ms()
@@ -160,7 +167,9 @@ class Tap:
             throttled = outcome.throttled(tapped.buyer_id, wait_ms, self._queue.waiting)
             return attempt_pb2.PlaceOrderResponse(attempt=throttled)
         try:
-            unit = await self._unit(request, call, tapped, terms, deal, queued=not free and not place)
+            unit = await self._unit(
+                request, call, tapped, terms, deal, queued=not free and not place
+            )
         except BaseException:
             if place is not None:
                 place.give_back()
@@ -216,18 +225,12 @@ class Tap:
     async def _with_chosen_payment(
         self, deal: Deal, request: attempt_pb2.PlaceOrderRequest, call: Call, tapped: Tapped
     ) -> Deal:
-        """The one field that may differ from the quote: "declined, then another card" is one tap."""
+        """The one field that may differ from the quote: "declined, then another card" is one
+        tap."""
         chosen = request.payment_method_id
         if not chosen or chosen == deal.claims.payment_method_id:
             return deal
-        found = await self._wallet.LookupPaymentMethod(
-            lookup_pb2.LookupPaymentMethodRequest(
-                platform_id=call.caller.platform,
-                buyer_id=tapped.buyer_id,
-                payment_method_id=chosen,
-            ),
-            timeout=LOOKUP_TIMEOUT_S,
-        )
+        found = await self._payment_method(call.caller.platform, tapped.buyer_id, chosen)
         claims = stored_pb2.QuoteClaims()
         claims.CopyFrom(deal.claims)
         claims.payment_method_id = chosen
@@ -235,6 +238,19 @@ class Tap:
         claims.provider_customer = found.provider_customer
         claims.payment_method.CopyFrom(found.payment_method)
         return Deal(claims, deal.messages)
+
+    async def _payment_method(
+        self, platform: str, buyer_id: str, payment_method_id: str
+    ) -> lookup_pb2.LookupPaymentMethodResponse:
+        request = lookup_pb2.LookupPaymentMethodRequest(
+            platform_id=platform, buyer_id=buyer_id, payment_method_id=payment_method_id
+        )
+        try:
+            return await self._wallet.LookupPaymentMethod(request, timeout=LOOKUP_TIMEOUT_S)
+        except grpc.aio.AioRpcError as error:
+            if error.code() is grpc.StatusCode.NOT_FOUND:
+                raise not_found() from None
+            raise
 
     async def _unit(
         self,

@@ -1,7 +1,7 @@
 """Who taps, what for, under which key: read from the request alone. No clock, no database.
 
-A key that was seen before must be answered from its attempt before anything that depends on time is looked
-at, so nothing here asks whether the quote is still good.
+A key that was seen before must be answered from its attempt before anything that depends on time is
+looked at, so nothing here asks whether the quote is still good.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from checkout_server.faults import Fault, invalid, not_found
 
 @dataclass(frozen=True, slots=True)
 class Tapped:
-    """`claims` is what the token says; None for a tap without one, which is quoted inside the call."""
+    """`claims` is what the token says; None for a tap without one, which is quoted inside the
+    call."""
 
     merchant: str
     buyer_id: str
@@ -39,10 +40,14 @@ def read(
     buyer_id = call.caller.required_buyer(request.buyer_id)
     if request.quote_token:
         return _with_token(request, call, buyer_id, unseal(request.quote_token))
+    if request.WhichOneof("source") is None:
+        raise invalid("quote_token", "is required, or one of offer_id and lines")
     if not request.idempotency_key:
         raise invalid("idempotency_key", "is required without a quote_token, which carries one")
     if not request.HasField("expected_total"):
-        raise invalid("expected_total", "is required without a quote_token: the total the buyer saw")
+        raise invalid(
+            "expected_total", "is required without a quote_token: the total the buyer saw"
+        )
     return Tapped(
         merchant=_merchant_of(request, call),
         buyer_id=buyer_id,

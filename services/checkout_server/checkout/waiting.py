@@ -1,8 +1,9 @@
 """Waiting for a row to change: joiners of another's attempt, watchers of an attempt or an order.
 
-What is written in this process is told at once, with the row. What another process writes is polled for: one
-statement a process for all rows waited for, every 25 ms while somebody has waited less than a second (a tap is
-answered within 800 ms), every 250 ms after that. LISTEN/NOTIFY would serialise every commit of the database.
+What is written in this process is told at once, with the row. What another process writes is polled
+for: one statement a process for all rows waited for, every 25 ms while somebody has waited less
+than a second (a tap is answered within 800 ms), every 250 ms after that. LISTEN/NOTIFY would
+serialise every commit of the database.
 """
 
 from __future__ import annotations
@@ -63,7 +64,8 @@ class Waiting(Generic[RowT]):
                 newest = max(watch.started for some in self._watches.values() for watch in some)
                 eager = time.monotonic() - newest < EAGER_S
                 await asyncio.sleep(EAGER_POLL_S if eager else PATIENT_POLL_S)
-                # A database that does not answer now is asked again: every waiter has a limit of its own.
+                # A database that does not answer now is asked again: every waiter has a limit of
+                # its own.
                 with suppress(StorageUnavailable):
                     await self._look()
         finally:

@@ -1,8 +1,10 @@
-"""This process's lease: the right to drive attempts, for as long as the database knows that we are alive.
+"""This process's lease: the right to drive attempts, for as long as the database knows that we are
+alive.
 
-Renewed every second, dead after five. A process that was stopped for longer (SIGSTOP, a paused machine) comes
-back under a new epoch: whatever it still holds in memory belongs to the old one and is fenced. On SQLite the
-lock on the folder is the lease: whoever holds it is the only worker, so every other row is a dead one's.
+Renewed every second, dead after five. A process that was stopped for longer (SIGSTOP, a paused
+machine) comes back under a new epoch: whatever it still holds in memory belongs to the old one and
+is fenced. On SQLite the lock on the folder is the lease: whoever holds it is the only worker, so
+every other row is a dead one's.
 """
 
 from __future__ import annotations
@@ -17,7 +19,8 @@ from checkout_server.database.clock import ServiceClock
 
 RENEW_S = 1.0
 LEASE_MS = 5_000
-# A dead worker's row is of use to nobody once its attempts are taken over; a day is plenty to look at it.
+# A dead worker's row is of use to nobody once its attempts are taken over; a day is plenty to look
+# at it.
 FORGET_MS = 24 * 3600 * 1000
 
 log = structlog.get_logger(__name__)

@@ -61,21 +61,6 @@ async def offer_row(
     return None
 
 
-async def quota_used(reader: Reader, tag: str, offer_id: str) -> tuple[int, int]:
-    """Units held and committed. The counter is made by the first hold."""
-    rows = await reader.fetch(
-        """
-        SELECT held, committed FROM counter
-        WHERE merchant = :tag AND kind = 'quota' AND id = :offer_id
-        """,
-        tag=tag,
-        offer_id=offer_id,
-    )
-    for held, committed in rows:
-        return held, committed
-    return 0, 0
-
-
 NEWEST_FIRST = """
 SELECT body FROM offer
 WHERE merchant = :tag AND (created_ms, offer_id) < (:created_ms, :offer_id)

@@ -10,15 +10,12 @@ from typing import TypeVar
 import grpc
 
 from checkout_sdk._pb.quote_pb2 import CreateQuoteRequest
+from checkout_server._pb import lookup_pb2_grpc
 from checkout_server._pb.lookup_pb2 import (
     LookupAddressRequest,
     LookupAddressResponse,
     LookupPaymentMethodRequest,
     LookupPaymentMethodResponse,
-)
-from checkout_server._pb.lookup_pb2_grpc import (
-    AddressLookupServiceAsyncStub,
-    WalletLookupServiceAsyncStub,
 )
 from checkout_server.faults import not_found
 
@@ -47,7 +44,9 @@ class Buyer:
 
 class BuyerLookup:
     def __init__(
-        self, addresses: AddressLookupServiceAsyncStub, wallet: WalletLookupServiceAsyncStub
+        self,
+        addresses: lookup_pb2_grpc.AddressLookupServiceAsyncStub,
+        wallet: lookup_pb2_grpc.WalletLookupServiceAsyncStub,
     ) -> None:
         self._addresses = addresses
         self._wallet = wallet

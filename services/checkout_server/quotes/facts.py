@@ -97,8 +97,10 @@ async def facts_of(
         quota_used=quota_used,
         codes=codes,
         buyer_id=buyer_id,
-        address=buyer and buyer.address(request.address_id, must_exist=not again),
-        payment=buyer and buyer.payment_method(request.payment_method_id, must_exist=not again),
+        address=buyer.address(request.address_id, must_exist=not again) if buyer else None,
+        payment=buyer.payment_method(request.payment_method_id, must_exist=not again)
+        if buyer
+        else None,
         now_ms=now_ms,
     )
 

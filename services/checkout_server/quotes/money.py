@@ -60,7 +60,7 @@ def half_up(numerator: int, denominator: int, step: int) -> int:
 
 
 def shares(whole: int, weights: Sequence[int], step: int) -> list[int]:
-    """`whole` by weight in multiples of `step`, adding up exactly: largest remainder, ties by order.
+    """`whole` by weight in multiples of `step`, exactly: largest remainder, ties by order.
 
     Where nothing weighs anything, everybody weighs the same (delivery of free items). No share is
     more than its weight while the whole is not more than all weights together, and all of them are

@@ -97,9 +97,7 @@ def price(lines: Sequence[PricedItem], conditions: Conditions) -> Price:
     )
 
 
-def _reaching(
-    lines: Sequence[PricedItem], conditions: Conditions
-) -> tuple[DeliveryOption, ...]:
+def _reaching(lines: Sequence[PricedItem], conditions: Conditions) -> tuple[DeliveryOption, ...]:
     if conditions.country is None:
         return ()
     weight_grams = sum(line.item.weight_grams * line.quantity for line in lines)

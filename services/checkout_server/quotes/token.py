@@ -1,10 +1,10 @@
 """The quote token: claims and their signature as text, `hs256.<kid>.<claims>.<signature>`.
 
 What can go wrong, and what makes it safe:
-- A forger picks the algorithm or the key. The algorithm belongs to the key, and a key id that is not
-  ours is no key.
-- Two texts mean the same claims, so that a filter on one misses the other. The signature is over the
-  text as it came and is compared as text: no character may differ, unused trailing bits included.
+- A forger picks the algorithm or the key. The algorithm belongs to the key, and a key id that is
+  not ours is no key.
+- Two texts mean the same claims, so that a filter on one misses the other. The signature is over
+  the text as it came and is compared as text: no character may differ, trailing bits included.
 - Unsigned bytes reach a parser. Nothing is decoded before the signature holds.
 """
 

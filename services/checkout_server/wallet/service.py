@@ -25,7 +25,7 @@ from checkout_server._pb.stored_pb2 import PaymentMethodRecord
 from checkout_server.call import Call
 from checkout_server.card_numbers import holds_card_number
 from checkout_server.database import Database, Tx
-from checkout_server.database.clock import Clock
+from checkout_server.database.clock import ServiceClock
 from checkout_server.database.requests import once
 from checkout_server.faults import invalid, not_found
 from checkout_server.protobuf_time import timestamp
@@ -36,7 +36,7 @@ from checkout_server.wallet.store import METHODS, by_reference
 
 
 class Wallet:
-    def __init__(self, db: Database, clock: Clock, describe: Describe) -> None:
+    def __init__(self, db: Database, clock: ServiceClock, describe: Describe) -> None:
         self._db = db
         self._clock = clock
         self._describe = describe

@@ -162,12 +162,6 @@ async def test_a_quota_may_be_lowered_below_what_is_used(seller: Seller) -> None
     offer = await seller.create_offer(quota=5)
     await seller.hold("quota", offer.offer_id, held=1, committed=3)
     assert (await update(seller, offer.offer_id, "quota", quota=2)).quota == 2
-    assert await store.quota_used(seller.db, TAG, offer.offer_id) == (1, 3)
-
-
-async def test_the_quota_of_an_offer_nobody_bought_is_unused(seller: Seller) -> None:
-    offer = await seller.create_offer(quota=5)
-    assert await store.quota_used(seller.db, TAG, offer.offer_id) == (0, 0)
 
 
 async def test_ending_an_offer_bumps_the_epoch_once(seller: Seller) -> None:
@@ -218,7 +212,7 @@ async def test_only_offers_that_take_taps_now_are_open(seller: Seller) -> None:
     ended = await seller.create_offer("r4", title="ended")
     await end(seller, ended.offer_id)
     seller.clock.advance(1)
-    assert (await listed(seller, open_only=True))[0] == ["later", "open"]
+    assert sorted((await listed(seller, open_only=True))[0]) == ["later", "open"]
     await seller.open_shop(suspended=True)
     assert (await listed(seller, open_only=True))[0] == []
     assert len((await listed(seller))[0]) == 4

@@ -254,7 +254,7 @@ async def test_a_cancelled_watcher_leaves(seller: Seller) -> None:
     stream = seller.watch(offer.offer_id)
     await anext(stream)
     (poller,) = pollers()
-    waiting = asyncio.create_task(anext(stream))  # type: ignore[arg-type]
+    waiting = asyncio.ensure_future(anext(stream))
     await asyncio.sleep(0)
     waiting.cancel()
     with suppress(asyncio.CancelledError):

@@ -1,0 +1,338 @@
+"""The composition root: what runs in this process, who knows whom, and in which order it stops.
+
+Neighbours (address, wallet, charge) are known by their stubs only. In one process they answer on a
+local channel; an all-in-one never dials itself.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+from dataclasses import dataclass
+
+from checkout_server import ids
+from checkout_server._pb import charge_pb2_grpc, lookup_pb2_grpc, stored_pb2
+from checkout_server.address import rules as address_rules
+from checkout_server.address.service import Addresses
+from checkout_server.call import Caller
+from checkout_server.catalog import rules as catalog_rules
+from checkout_server.catalog.service import Catalog
+from checkout_server.charge import rules as charge_rules
+from checkout_server.charge import sandbox_methods
+from checkout_server.charge.sandbox import Sandbox
+from checkout_server.charge.service import Charges
+from checkout_server.checkout import rules as checkout_rules
+from checkout_server.checkout import waiting
+from checkout_server.checkout.advance import Windows
+from checkout_server.checkout.answering import Answering
+from checkout_server.checkout.attempt import AttemptRow
+from checkout_server.checkout.attempts import Attempts
+from checkout_server.checkout.conversation import Conversation
+from checkout_server.checkout.deal import Dealer
+from checkout_server.checkout.drive import Driver
+from checkout_server.checkout.group import Groups
+from checkout_server.checkout.provider_queue import ProviderQueue
+from checkout_server.checkout.recovery import Recovery
+from checkout_server.checkout.shelf import Shelf
+from checkout_server.checkout.tap import Tap
+from checkout_server.checkout.worker import Lease
+from checkout_server.contract import Services
+from checkout_server.database import Database, Tx
+from checkout_server.database.clock import ServiceClock
+from checkout_server.database.open import open_database
+from checkout_server.faults import Fault
+from checkout_server.handlers import Handlers
+from checkout_server.identity import verifier
+from checkout_server.local_channel import LocalChannel
+from checkout_server.merchants import rules as merchants_rules
+from checkout_server.merchants.service import Merchants
+from checkout_server.offers import rules as offers_rules
+from checkout_server.offers.service import Offers
+from checkout_server.offers.watch import OfferChanges
+from checkout_server.orders import rules as orders_rules
+from checkout_server.orders.operations import Operations
+from checkout_server.orders.service import Orders
+from checkout_server.quotes import rules as quotes_rules
+from checkout_server.quotes.service import Quotes
+from checkout_server.quotes.token import SigningKeys, unseal
+from checkout_server.server import Server
+from checkout_server.settings import Settings
+from checkout_server.wallet import rules as wallet_rules
+from checkout_server.wallet.describe import describe_by
+from checkout_server.wallet.service import Wallet
+
+PUBLIC = "onetap.checkout.v1"
+INTERNAL = "onetap.internal.v1"
+RULES = {
+    **address_rules.RULES,
+    **catalog_rules.RULES,
+    **charge_rules.RULES,
+    **checkout_rules.RULES,
+    **merchants_rules.RULES,
+    **offers_rules.RULES,
+    **orders_rules.RULES,
+    **quotes_rules.RULES,
+    **wallet_rules.RULES,
+}
+# In this process a neighbour's door is opened by being here; the scope is what counts.
+OURSELVES = Caller(platform="", scopes=frozenset({"service"}))
+# A call that is under way when the server stops is answered within its own limit; streams are cut.
+GRACE_S = 6.0
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbours:
+    """What checkout knows of the services beside it: their stubs, and what to close at the end."""
+
+    addresses: lookup_pb2_grpc.AddressLookupServiceAsyncStub
+    wallet: lookup_pb2_grpc.WalletLookupServiceAsyncStub
+    charges: charge_pb2_grpc.ChargeServiceAsyncStub
+    charge_service: Charges
+    public: Services
+
+
+class Process:
+    """One `checkout-server`: built, started, and stopped in the order that loses nothing."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        databases: tuple[Database, ...],
+        clock: ServiceClock,
+        lease: Lease,
+        driver: Driver,
+        operations: Operations,
+        recovery: Recovery,
+        charges: Charges,
+        server: Server,
+    ) -> None:
+        self._settings = settings
+        self._databases = databases
+        self._clock = clock
+        self._lease = lease
+        self._driver = driver
+        self._operations = operations
+        self._recovery = recovery
+        self._charges = charges
+        self._server = server
+
+    @property
+    def durability(self) -> str:
+        return self._databases[0].durability
+
+    async def start(self) -> int:
+        """The port. The lease comes first: nothing may be driven without one."""
+        await self._lease.start()
+        self._recovery.start()
+        return await self._server.start()
+
+    async def stop(self) -> None:
+        await self._server.stop(GRACE_S)
+
+    async def close(self) -> None:
+        for database in self._databases:
+            await database.close()
+
+    async def drain(self) -> None:
+        """No call is left. What is at the provider finishes; what only waits is left to its row."""
+        await self._recovery.stop()
+        await self._driver.drain(self._settings.drain_s)
+        await self._operations.drain(self._settings.drain_s)
+        await self._charges.drain(self._settings.drain_s)
+        await self._lease.stop()
+        await self._clock.stop()
+
+
+async def build(settings: Settings) -> Process:
+    """Opens the databases and puts everything together; nothing runs before `start`."""
+    checkout_db = await open_database(settings.database, "checkout")
+    address_db = await open_database(settings.database, "address")
+    payment_db = await open_database(settings.database, "payment")
+    clock = ServiceClock(checkout_db)
+    await clock.start()
+    neighbours = _neighbours(settings, clock, address_db, payment_db)
+    keys = SigningKeys(await _quote_keys(settings, checkout_db, clock))
+    worker = ids.new_id("wrk", ids.tag(socket.gethostname(), str(os.getpid())))
+    lease = Lease(checkout_db, clock, worker)
+    windows = Windows(
+        forward_ms=settings.forward_window_ms,
+        challenge_ms=settings.challenge_ms,
+        flash_challenge_ms=settings.flash_challenge_ms,
+        intent_block_ms=settings.intent_block_ms,
+    )
+    attempt_changes = waiting.Waiting[AttemptRow](checkout_db, waiting.ATTEMPT_VERSIONS)
+    groups = Groups(
+        checkout_db,
+        clock,
+        lambda row: attempt_changes.changed(row.attempt_id, row.version, row),
+    )
+    queue = ProviderQueue(settings.provider_concurrency)
+    driver = Driver(
+        checkout_db,
+        clock,
+        groups,
+        lease,
+        attempt_changes,
+        Conversation(neighbours.charges, lease),
+        queue,
+        windows,
+    )
+    answering = Answering(
+        checkout_db,
+        clock,
+        attempt_changes,
+        answer_within_ms=settings.answer_within_ms,
+        forward_window_ms=settings.forward_window_ms,
+    )
+    quotes = Quotes(checkout_db, clock, neighbours.addresses, neighbours.wallet, keys)
+
+    def read_token(text: str) -> stored_pb2.QuoteClaims:
+        return unseal(text, keys)
+
+    tap = Tap(
+        checkout_db,
+        clock,
+        Shelf(checkout_db),
+        Dealer(quotes),
+        neighbours.wallet,
+        read_token,
+        queue,
+        driver,
+        lease,
+        answering,
+    )
+    attempts = Attempts(checkout_db, clock, groups, answering, windows)
+    offers = Offers(checkout_db, clock, OfferChanges(checkout_db, clock))
+    order_changes = waiting.Waiting[object](checkout_db, waiting.ORDER_VERSIONS)
+    operations = Operations(checkout_db, clock, lease, neighbours.charges, order_changes)
+    orders = Orders(checkout_db, clock, order_changes, operations, answering)
+    merchants, catalog = Merchants(checkout_db, clock), Catalog(checkout_db, clock)
+    services: Services = {
+        **neighbours.public,
+        f"{PUBLIC}.CheckoutService": {
+            "CreateQuote": quotes.create_quote,
+            "BatchCreateQuotes": quotes.batch_create_quotes,
+            "WatchOffers": offers.watch_offers,
+            "PlaceOrder": tap.place_order,
+            "GetAttempt": attempts.get_attempt,
+            "WatchAttempt": attempts.watch_attempt,
+            "CompleteAction": attempts.complete_action,
+            "CancelAttempt": attempts.cancel_attempt,
+        },
+        f"{PUBLIC}.OrderService": {
+            "GetOrder": orders.get_order,
+            "ListOrders": orders.list_orders,
+            "WatchOrder": orders.watch_order,
+            "CancelOrder": orders.cancel_order,
+        },
+        f"{PUBLIC}.OfferService": {
+            "CreateOffer": offers.create_offer,
+            "UpdateOffer": offers.update_offer,
+            "EndOffer": offers.end_offer,
+            "GetOffer": offers.get_offer,
+            "ListOffers": offers.list_offers,
+        },
+        f"{PUBLIC}.CatalogService": {
+            "PutItems": catalog.put_items,
+            "GetItem": catalog.get_item,
+            "ListItems": catalog.list_items,
+            "SetStock": catalog.set_stock,
+            "AdjustStock": catalog.adjust_stock,
+        },
+        f"{PUBLIC}.MerchantService": {
+            "PutMerchant": merchants.put_merchant,
+            "PutDeliveryOptions": merchants.put_delivery_options,
+            "PutTaxTable": merchants.put_tax_table,
+            "PutDiscountCode": merchants.put_discount_code,
+        },
+    }
+    process: Process
+
+    async def drain() -> None:
+        await process.drain()
+
+    handlers = Handlers(services, rules=RULES, identify=verifier(settings, clock).caller)
+    process = Process(
+        settings,
+        (checkout_db, address_db, payment_db),
+        clock,
+        lease,
+        driver,
+        operations,
+        Recovery(checkout_db, lease, driver, operations),
+        neighbours.charge_service,
+        Server(settings, handlers, healthy=clock.fresh, drain=drain),
+    )
+    return process
+
+
+def _neighbours(
+    settings: Settings, clock: ServiceClock, address_db: Database, payment_db: Database
+) -> Neighbours:
+    addresses = Addresses(address_db, clock)
+    wallet = Wallet(payment_db, clock, describe_by(sandbox_methods.find))
+    book = settings.sandbox_file or settings.data_folder / "sandbox.db"
+    charges = Charges(Sandbox(str(book), clock), clock)
+    inside = Handlers(
+        {
+            f"{INTERNAL}.AddressLookupService": {"LookupAddress": addresses.lookup_address},
+            f"{INTERNAL}.WalletLookupService": {
+                "LookupPaymentMethod": wallet.lookup_payment_method
+            },
+            f"{INTERNAL}.ChargeService": {
+                "Authorize": charges.authorize,
+                "Capture": charges.capture,
+                "Void": charges.void,
+                "Refund": charges.refund,
+                "Retrieve": charges.retrieve,
+            },
+        },
+        rules=RULES,
+        identify=_nobody,
+    )
+    channel = LocalChannel(inside, caller=OURSELVES)
+    return Neighbours(
+        addresses=lookup_pb2_grpc.AddressLookupServiceStub(channel),
+        wallet=lookup_pb2_grpc.WalletLookupServiceStub(channel),
+        charges=charge_pb2_grpc.ChargeServiceStub(channel),
+        charge_service=charges,
+        public={
+            f"{PUBLIC}.AddressService": {
+                "SaveAddress": addresses.save_address,
+                "ListAddresses": addresses.list_addresses,
+                "SetDefaultAddress": addresses.set_default_address,
+                "DeleteAddress": addresses.delete_address,
+            },
+            f"{PUBLIC}.WalletService": {
+                "SavePaymentMethod": wallet.save_payment_method,
+                "ListPaymentMethods": wallet.list_payment_methods,
+                "SetDefaultPaymentMethod": wallet.set_default_payment_method,
+                "DeletePaymentMethod": wallet.delete_payment_method,
+            },
+        },
+    )
+
+
+def _nobody(_token: str) -> Caller:
+    raise Fault("UNAUTHENTICATED")
+
+
+async def _quote_keys(
+    settings: Settings, database: Database, clock: ServiceClock
+) -> dict[str, bytes]:
+    """The configured keys; in development one that the first process to start makes for all."""
+    if settings.quote_keys:
+        return dict(settings.quote_keys)
+    made = {"kid": "dev", "secret": secrets.token_bytes(32), "created_ms": clock.now_ms()}
+
+    async def body(tx: Tx) -> dict[str, bytes]:
+        await tx.run(
+            "INSERT INTO signing_key (kid, secret, created_ms) VALUES (:kid, :secret, :created_ms)"
+            " ON CONFLICT (kid) DO NOTHING",
+            **made,
+        )
+        rows = await tx.fetch("SELECT kid, secret FROM signing_key ORDER BY created_ms DESC")
+        return {kid: secret for kid, secret in rows}
+
+    return await database.transact(body)
