@@ -41,9 +41,11 @@ check: $(READY) ## Format, lint, types, protos, freshness of what is generated
 	$(BIN)/buf lint proto
 	$(BIN)/buf format proto --diff --exit-code
 	$(BIN)/python proto/generate.py --check
+	$(BIN)/python proto/generate_sync.py --check
 
-generate: $(PROTO_READY) ## Write the stubs again, from the protos
+generate: $(READY) $(PROTO_READY) ## Write the stubs again from the protos, and _sync from _async
 	.venv-proto/bin/python proto/generate.py
+	$(BIN)/python proto/generate_sync.py
 
 # Versions pinned before stay; `make lock UPGRADE=--upgrade` takes the newest of all.
 lock: ## Pin every dependency again, with hashes

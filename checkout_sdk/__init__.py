@@ -6,9 +6,9 @@
         print(buyer.place_order(quote))
 
 `Checkout` and `AsyncCheckout` have the same methods and words. Amounts are `Money` (integer minor
-units), waits `timedelta`, moments aware `datetime`; `timeout` is seconds for a whole call. A tap comes
-to an `Outcome`, a closed union to `match` on; faults are the exceptions of `checkout_sdk.errors`.
-Everything is safe to repeat. `checkout_sdk.testing` has a fake service for tests.
+units), waits `timedelta`, moments aware `datetime`; `timeout` is seconds for a whole call. A tap
+comes to an `Outcome`, a closed union to `match` on; faults are the exceptions of
+`checkout_sdk.errors`. Everything is safe to repeat. `checkout_sdk.testing` has a fake service.
 """
 
 from checkout_sdk._async.client import AsyncCheckout, AsyncClientOptions

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import ast
 import re
+import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from importlib.metadata import files
 from pathlib import Path
 
 import pytest
@@ -205,10 +207,12 @@ def asserted_on_the_server(module: Module) -> Iterator[int]:
         yield from (node.lineno for node in module.nodes if isinstance(node, ast.Assert))
 
 
+EVERYTHING = r"\bSELECT\s+(\w+\.)?\*"
+
+
 def unnamed_columns(module: Module) -> Iterator[int]:
     for node in module.nodes:
-        text = node.value if isinstance(node, ast.Constant) else None
-        if isinstance(text, str) and re.search(r"\bSELECT\s+(\w+\.)?\*", text):
+        if isinstance(node, ast.Constant) and re.search(EVERYTHING, str(node.value)):
             yield node.lineno
 
 
@@ -230,6 +234,25 @@ def past_the_longest(module: Module) -> Iterator[int]:
 def test_every_module_is_written_with(found: Callable[[Module], Iterator[int]], offence: str):
     assert list(found(Module("checkout_server/offence.py", offence)))
     assert [f"{module.path}:{line}" for module in ALL for line in found(module)] == []
+
+
+def provided_by(distribution: str) -> set[str]:
+    """The modules that a distribution installs, by full name."""
+    paths = [path for path in files(distribution) or () if path.suffix in (".py", ".so", ".pyd")]
+    names = (".".join([*path.parts[:-1], path.name.partition(".")[0]]) for path in paths)
+    return {name.removesuffix(".__init__") for name in names}
+
+
+@pytest.mark.parametrize(
+    ("project", "package"), [(ROOT, SDK), (ROOT / "services", SERVER)], ids=["sdk", "server"]
+)
+def test_every_dependency_is_used_by_the_package_that_declares_it(project: Path, package: Path):
+    declared = tomllib.loads((project / "pyproject.toml").read_text())["project"]["dependencies"]
+    names = {re.split(r"[^\w.-]", line)[0] for line in declared} - {"checkout-sdk"}
+    imported = {name for module in modules(package) for _, name, _ in module.imports()}
+    # `from psycopg import sql` names psycopg as well.
+    imported |= {name.rpartition(".")[0] for name in imported}
+    assert {name for name in names if not provided_by(name) & imported} == set()
 
 
 ALL = modules(SDK) + modules(SERVER)

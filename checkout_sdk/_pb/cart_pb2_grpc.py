@@ -93,13 +93,15 @@ class CartServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def GetCart(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """One cart of the caller's buyer.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListCarts(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """A buyer's carts, the last changed first.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')

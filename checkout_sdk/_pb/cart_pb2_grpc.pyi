@@ -43,11 +43,13 @@ class CartServiceStub:
         checkout_sdk._pb.cart_pb2.GetCartRequest,
         checkout_sdk._pb.cart_pb2.GetCartResponse,
     ]
+    """One cart of the caller's buyer."""
 
     ListCarts: grpc.UnaryUnaryMultiCallable[
         checkout_sdk._pb.cart_pb2.ListCartsRequest,
         checkout_sdk._pb.cart_pb2.ListCartsResponse,
     ]
+    """A buyer's carts, the last changed first."""
 
     ClearCart: grpc.UnaryUnaryMultiCallable[
         checkout_sdk._pb.cart_pb2.ClearCartRequest,
@@ -80,11 +82,13 @@ class CartServiceAsyncStub:
         checkout_sdk._pb.cart_pb2.GetCartRequest,
         checkout_sdk._pb.cart_pb2.GetCartResponse,
     ]
+    """One cart of the caller's buyer."""
 
     ListCarts: grpc.aio.UnaryUnaryMultiCallable[
         checkout_sdk._pb.cart_pb2.ListCartsRequest,
         checkout_sdk._pb.cart_pb2.ListCartsResponse,
     ]
+    """A buyer's carts, the last changed first."""
 
     ClearCart: grpc.aio.UnaryUnaryMultiCallable[
         checkout_sdk._pb.cart_pb2.ClearCartRequest,
@@ -124,14 +128,16 @@ class CartServiceServicer(metaclass=abc.ABCMeta):
         self,
         request: checkout_sdk._pb.cart_pb2.GetCartRequest,
         context: _ServicerContext,
-    ) -> typing.Union[checkout_sdk._pb.cart_pb2.GetCartResponse, collections.abc.Awaitable[checkout_sdk._pb.cart_pb2.GetCartResponse]]: ...
+    ) -> typing.Union[checkout_sdk._pb.cart_pb2.GetCartResponse, collections.abc.Awaitable[checkout_sdk._pb.cart_pb2.GetCartResponse]]:
+        """One cart of the caller's buyer."""
 
     @abc.abstractmethod
     def ListCarts(
         self,
         request: checkout_sdk._pb.cart_pb2.ListCartsRequest,
         context: _ServicerContext,
-    ) -> typing.Union[checkout_sdk._pb.cart_pb2.ListCartsResponse, collections.abc.Awaitable[checkout_sdk._pb.cart_pb2.ListCartsResponse]]: ...
+    ) -> typing.Union[checkout_sdk._pb.cart_pb2.ListCartsResponse, collections.abc.Awaitable[checkout_sdk._pb.cart_pb2.ListCartsResponse]]:
+        """A buyer's carts, the last changed first."""
 
     @abc.abstractmethod
     def ClearCart(

@@ -95,7 +95,8 @@ class EventServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def SendTestEvent(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Sends a made-up event to one endpoint, signed like a real one. Not kept.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')

@@ -49,6 +49,7 @@ class EventServiceStub:
         checkout_sdk._pb.event_pb2.SendTestEventRequest,
         checkout_sdk._pb.event_pb2.SendTestEventResponse,
     ]
+    """Sends a made-up event to one endpoint, signed like a real one. Not kept."""
 
 class EventServiceAsyncStub:
     """Signed webhooks to the platform (Standard Webhooks, CloudEvents inside)."""
@@ -81,6 +82,7 @@ class EventServiceAsyncStub:
         checkout_sdk._pb.event_pb2.SendTestEventRequest,
         checkout_sdk._pb.event_pb2.SendTestEventResponse,
     ]
+    """Sends a made-up event to one endpoint, signed like a real one. Not kept."""
 
 class EventServiceServicer(metaclass=abc.ABCMeta):
     """Signed webhooks to the platform (Standard Webhooks, CloudEvents inside)."""
@@ -122,6 +124,7 @@ class EventServiceServicer(metaclass=abc.ABCMeta):
         self,
         request: checkout_sdk._pb.event_pb2.SendTestEventRequest,
         context: _ServicerContext,
-    ) -> typing.Union[checkout_sdk._pb.event_pb2.SendTestEventResponse, collections.abc.Awaitable[checkout_sdk._pb.event_pb2.SendTestEventResponse]]: ...
+    ) -> typing.Union[checkout_sdk._pb.event_pb2.SendTestEventResponse, collections.abc.Awaitable[checkout_sdk._pb.event_pb2.SendTestEventResponse]]:
+        """Sends a made-up event to one endpoint, signed like a real one. Not kept."""
 
 def add_EventServiceServicer_to_server(servicer: EventServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

@@ -128,13 +128,15 @@ class FunnelAdminServiceServicer(object):
     """
 
     def GetFunnel(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """The counts of the last window, node by node.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def WatchFunnel(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """The same, again whenever a window closes.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')

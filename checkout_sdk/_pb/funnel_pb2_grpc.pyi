@@ -57,11 +57,13 @@ class FunnelAdminServiceStub:
         checkout_sdk._pb.funnel_pb2.GetFunnelRequest,
         checkout_sdk._pb.funnel_pb2.GetFunnelResponse,
     ]
+    """The counts of the last window, node by node."""
 
     WatchFunnel: grpc.UnaryStreamMultiCallable[
         checkout_sdk._pb.funnel_pb2.WatchFunnelRequest,
         checkout_sdk._pb.funnel_pb2.WatchFunnelResponse,
     ]
+    """The same, again whenever a window closes."""
 
 class FunnelAdminServiceAsyncStub:
     """The funnel, for the platform."""
@@ -70,11 +72,13 @@ class FunnelAdminServiceAsyncStub:
         checkout_sdk._pb.funnel_pb2.GetFunnelRequest,
         checkout_sdk._pb.funnel_pb2.GetFunnelResponse,
     ]
+    """The counts of the last window, node by node."""
 
     WatchFunnel: grpc.aio.UnaryStreamMultiCallable[
         checkout_sdk._pb.funnel_pb2.WatchFunnelRequest,
         checkout_sdk._pb.funnel_pb2.WatchFunnelResponse,
     ]
+    """The same, again whenever a window closes."""
 
 class FunnelAdminServiceServicer(metaclass=abc.ABCMeta):
     """The funnel, for the platform."""
@@ -84,13 +88,15 @@ class FunnelAdminServiceServicer(metaclass=abc.ABCMeta):
         self,
         request: checkout_sdk._pb.funnel_pb2.GetFunnelRequest,
         context: _ServicerContext,
-    ) -> typing.Union[checkout_sdk._pb.funnel_pb2.GetFunnelResponse, collections.abc.Awaitable[checkout_sdk._pb.funnel_pb2.GetFunnelResponse]]: ...
+    ) -> typing.Union[checkout_sdk._pb.funnel_pb2.GetFunnelResponse, collections.abc.Awaitable[checkout_sdk._pb.funnel_pb2.GetFunnelResponse]]:
+        """The counts of the last window, node by node."""
 
     @abc.abstractmethod
     def WatchFunnel(
         self,
         request: checkout_sdk._pb.funnel_pb2.WatchFunnelRequest,
         context: _ServicerContext,
-    ) -> typing.Union[collections.abc.Iterator[checkout_sdk._pb.funnel_pb2.WatchFunnelResponse], collections.abc.AsyncIterator[checkout_sdk._pb.funnel_pb2.WatchFunnelResponse]]: ...
+    ) -> typing.Union[collections.abc.Iterator[checkout_sdk._pb.funnel_pb2.WatchFunnelResponse], collections.abc.AsyncIterator[checkout_sdk._pb.funnel_pb2.WatchFunnelResponse]]:
+        """The same, again whenever a window closes."""
 
 def add_FunnelAdminServiceServicer_to_server(servicer: FunnelAdminServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

@@ -31,6 +31,7 @@ class CatalogServiceStub:
         checkout_sdk._pb.item_pb2.GetItemRequest,
         checkout_sdk._pb.item_pb2.GetItemResponse,
     ]
+    """One item and its stock."""
 
     ListItems: grpc.UnaryUnaryMultiCallable[
         checkout_sdk._pb.item_pb2.ListItemsRequest,
@@ -65,6 +66,7 @@ class CatalogServiceAsyncStub:
         checkout_sdk._pb.item_pb2.GetItemRequest,
         checkout_sdk._pb.item_pb2.GetItemResponse,
     ]
+    """One item and its stock."""
 
     ListItems: grpc.aio.UnaryUnaryMultiCallable[
         checkout_sdk._pb.item_pb2.ListItemsRequest,
@@ -102,7 +104,8 @@ class CatalogServiceServicer(metaclass=abc.ABCMeta):
         self,
         request: checkout_sdk._pb.item_pb2.GetItemRequest,
         context: _ServicerContext,
-    ) -> typing.Union[checkout_sdk._pb.item_pb2.GetItemResponse, collections.abc.Awaitable[checkout_sdk._pb.item_pb2.GetItemResponse]]: ...
+    ) -> typing.Union[checkout_sdk._pb.item_pb2.GetItemResponse, collections.abc.Awaitable[checkout_sdk._pb.item_pb2.GetItemResponse]]:
+        """One item and its stock."""
 
     @abc.abstractmethod
     def ListItems(

@@ -153,6 +153,10 @@ global___DeliveryOption = DeliveryOption
 
 @typing.final
 class TaxRate(google.protobuf.message.Message):
+    """Tax is rounded once per rate over the whole purchase, half up, then shared over the lines. In currencies
+    with three decimals everything computed is rounded to ten minor units: providers charge no less.
+    """
+
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     COUNTRY_FIELD_NUMBER: builtins.int
@@ -284,7 +288,9 @@ class PutDeliveryOptionsRequest(google.protobuf.message.Message):
     merchant_id: builtins.str
     @property
     def delivery_options(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___DeliveryOption]:
-        """In the order to show them; the first that fits is the default. At most 20."""
+        """In the order to show them; the first that fits is the default. At most 20. A merchant without any
+        delivers free and everywhere (digital goods); the address is still needed, for the tax.
+        """
 
     def __init__(
         self,

@@ -89,7 +89,8 @@ class OfferServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def GetOffer(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """One offer, as its merchant set it up.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')

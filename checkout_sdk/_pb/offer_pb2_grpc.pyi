@@ -45,6 +45,7 @@ class OfferServiceStub:
         checkout_sdk._pb.offer_pb2.GetOfferRequest,
         checkout_sdk._pb.offer_pb2.GetOfferResponse,
     ]
+    """One offer, as its merchant set it up."""
 
     ListOffers: grpc.UnaryUnaryMultiCallable[
         checkout_sdk._pb.offer_pb2.ListOffersRequest,
@@ -79,6 +80,7 @@ class OfferServiceAsyncStub:
         checkout_sdk._pb.offer_pb2.GetOfferRequest,
         checkout_sdk._pb.offer_pb2.GetOfferResponse,
     ]
+    """One offer, as its merchant set it up."""
 
     ListOffers: grpc.aio.UnaryUnaryMultiCallable[
         checkout_sdk._pb.offer_pb2.ListOffersRequest,
@@ -120,7 +122,8 @@ class OfferServiceServicer(metaclass=abc.ABCMeta):
         self,
         request: checkout_sdk._pb.offer_pb2.GetOfferRequest,
         context: _ServicerContext,
-    ) -> typing.Union[checkout_sdk._pb.offer_pb2.GetOfferResponse, collections.abc.Awaitable[checkout_sdk._pb.offer_pb2.GetOfferResponse]]: ...
+    ) -> typing.Union[checkout_sdk._pb.offer_pb2.GetOfferResponse, collections.abc.Awaitable[checkout_sdk._pb.offer_pb2.GetOfferResponse]]:
+        """One offer, as its merchant set it up."""
 
     @abc.abstractmethod
     def ListOffers(

@@ -62,7 +62,8 @@ class OrderServiceServicer(object):
     """
 
     def GetOrder(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """One order as it is now.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')

@@ -25,6 +25,7 @@ class OrderServiceStub:
         checkout_sdk._pb.order_pb2.GetOrderRequest,
         checkout_sdk._pb.order_pb2.GetOrderResponse,
     ]
+    """One order as it is now."""
 
     ListOrders: grpc.UnaryUnaryMultiCallable[
         checkout_sdk._pb.order_pb2.ListOrdersRequest,
@@ -53,6 +54,7 @@ class OrderServiceAsyncStub:
         checkout_sdk._pb.order_pb2.GetOrderRequest,
         checkout_sdk._pb.order_pb2.GetOrderResponse,
     ]
+    """One order as it is now."""
 
     ListOrders: grpc.aio.UnaryUnaryMultiCallable[
         checkout_sdk._pb.order_pb2.ListOrdersRequest,
@@ -82,7 +84,8 @@ class OrderServiceServicer(metaclass=abc.ABCMeta):
         self,
         request: checkout_sdk._pb.order_pb2.GetOrderRequest,
         context: _ServicerContext,
-    ) -> typing.Union[checkout_sdk._pb.order_pb2.GetOrderResponse, collections.abc.Awaitable[checkout_sdk._pb.order_pb2.GetOrderResponse]]: ...
+    ) -> typing.Union[checkout_sdk._pb.order_pb2.GetOrderResponse, collections.abc.Awaitable[checkout_sdk._pb.order_pb2.GetOrderResponse]]:
+        """One order as it is now."""
 
     @abc.abstractmethod
     def ListOrders(

@@ -72,7 +72,11 @@ global___Surface = Surface
 
 @typing.final
 class Quote(google.protobuf.message.Message):
-    """What one buyer would pay, with everything decided, signed into a token. A tap sends the token back."""
+    """What one buyer would pay, with everything decided, signed into a token. A tap sends the token back.
+
+    An offer that has ended or not begun is still shown, with its totals and no stock: it has no token, and a
+    message OFFER_ENDED or OFFER_NOT_STARTED. A sold-out one keeps its token, because held units may come back.
+    """
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -97,8 +101,8 @@ class Quote(google.protobuf.message.Message):
     SERVER_TIME_FIELD_NUMBER: builtins.int
     LIVEMODE_FIELD_NUMBER: builtins.int
     quote_token: builtins.str
-    """Send it back with PlaceOrder as it is. Empty while there are blockers. At most 2,800
-    characters.
+    """Send it back with PlaceOrder as it is. Empty while there are blockers or the offer takes no taps. At
+    most 2,800 characters.
     """
     tap_key: builtins.str
     """The idempotency key of the tap on this quote: a double tap, a reload and another pod share it."""
@@ -114,7 +118,10 @@ class Quote(google.protobuf.message.Message):
     def totals(self) -> checkout_sdk._pb.money_pb2.Totals: ...
     @property
     def choices(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___Choice]:
-        """Variants and quantities, each buyable in one tap. At most 24."""
+        """Variants and quantities, each buyable in one tap: all of an offer's, or, where that makes more than 24,
+        every variant in the first quantity and then as many more as fit. The one the totals are for shares the
+        quote's own token and key. Other quantities can be asked for.
+        """
 
     @property
     def delivery_options(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___QuotedDelivery]:
@@ -144,7 +151,9 @@ class Quote(google.protobuf.message.Message):
     def journey(self) -> global___Journey: ...
     @property
     def messages(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___Message]:
-        """What the buyer should know: DISCOUNT_CODE_NOT_APPLIED and the like."""
+        """What the buyer should know: DISCOUNT_CODE_NOT_APPLIED, DELIVERY_OPTION_NOT_APPLIED, NOT_ENOUGH_STOCK,
+        OFFER_ENDED, OFFER_NOT_STARTED, WITHOUT_DELIVERY_AND_TAX (there is no address to reckon them for).
+        """
 
     @property
     def attribution(self) -> global___Attribution:

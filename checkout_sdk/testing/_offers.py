@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from checkout_sdk._pb import address_pb2, attempt_pb2, money_pb2, quote_pb2, wallet_pb2
@@ -128,7 +128,9 @@ class Offers:
             purchase, tap_key = self._sealed[request.quote_token]
             if request.buyer_id and request.buyer_id != purchase.buyer_id:
                 raise Refusal("PERMISSION_DENIED", "BUYER_MISMATCH", "Another buyer's quote.")
-            return purchase, request.idempotency_key or tap_key
+            method_id = request.payment_method_id or purchase.payment_method_id
+            tapped = replace(purchase, payment_method_id=method_id)
+            return tapped, request.idempotency_key or tap_key
         offer, quantity = self._wanted(request)
         address, method = self._defaults(
             request.buyer_id, request.address_id, request.payment_method_id
@@ -202,7 +204,7 @@ def line(offer: FakeOffer, quantity: int) -> quote_pb2.QuoteLine:
 
 def _blockers(
     buyer_id: str, address: address_pb2.Address | None, method: wallet_pb2.PaymentMethod | None
-) -> list[quote_pb2.Blocker]:
+) -> list[quote_pb2.Blocker.ValueType]:
     if not buyer_id:
         return [quote_pb2.BLOCKER_SIGN_IN]
     missing = [

@@ -83,9 +83,7 @@ class People:
     def list_payment_methods(
         self, request: wallet_pb2.ListPaymentMethodsRequest
     ) -> wallet_pb2.ListPaymentMethodsResponse:
-        return wallet_pb2.ListPaymentMethodsResponse(
-            payment_methods=self.methods(request.buyer_id)
-        )
+        return wallet_pb2.ListPaymentMethodsResponse(payment_methods=self.methods(request.buyer_id))
 
     def set_default_payment_method(
         self, request: wallet_pb2.SetDefaultPaymentMethodRequest

@@ -1,8 +1,9 @@
 """The fake's taps and orders.
 
-The rules are those of the API that show outside: a key answers for ever with what became of it; only
-attempts and final answers take a key; nobody pays more than they saw; stock never goes below zero; the
-same purchase under another key joins the open attempt or, for a minute, shows the order there is.
+The rules are those of the API that show outside: a key answers for ever with what became of it;
+only attempts and final answers take a key; nobody pays more than they saw; stock never goes below
+zero; the same purchase under another key joins the open attempt or, for a minute, shows the order
+there is.
 """
 
 from __future__ import annotations
@@ -32,8 +33,8 @@ OutcomeName: TypeAlias = Literal[
 ]
 Ending: TypeAlias = Literal["placed", "declined", "cancelled"]
 
-# What a charge comes to, by the reference that the payment method was saved under: the names of Stripe
-# and of the server's sandbox. Every other reference pays.
+# What a charge comes to, by the reference that the payment method was saved under: the names of
+# Stripe and of the server's sandbox. Every other reference pays.
 MAGIC: Mapping[str, tuple[OutcomeName, str]] = {
     "pm_card_chargeDeclined": ("declined", "generic_decline"),
     "pm_card_chargeDeclinedInsufficientFunds": ("declined", "insufficient_funds"),
@@ -169,13 +170,10 @@ class Taps:
             shown.rejected.CopyFrom(_rejected("DUPLICATE_INTENT", "SHOW_EXISTING_ORDER"))
             shown.rejected.existing_order_id = order_id
             return shown
-        return self._charged(purchase, request, offer)
+        return self._charged(purchase, offer)
 
-    def _charged(
-        self, purchase: Purchase, request: attempt_pb2.PlaceOrderRequest, offer: FakeOffer
-    ) -> attempt_pb2.Attempt:
-        method_id = request.payment_method_id or purchase.payment_method_id
-        reference = self._offers.people.reference(method_id)
+    def _charged(self, purchase: Purchase, offer: FakeOffer) -> attempt_pb2.Attempt:
+        reference = self._offers.people.reference(purchase.payment_method_id)
         name, decline_code = MAGIC.get(reference, ("placed", ""))
         if self.scripted:
             name, decline_code = self.scripted.pop(0), "generic_decline"

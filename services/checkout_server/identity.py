@@ -19,6 +19,7 @@ from typing import Any, Protocol
 
 import jwt
 from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
@@ -121,7 +122,9 @@ def trusted_keys(path: Path) -> dict[str, TrustedKey]:
     except (KeyError, TypeError, jwt.PyJWTError, json.JSONDecodeError) as error:
         # Not the error's own text: it may quote a key.
         problem = type(error).__name__
-        raise ValueError(f"{path} must be a JWKS of keys with kid and kty ({problem})") from None
+        raise ValueError(
+            f"{path} must be a JWKS of keys with kid, kty and alg ({problem})"
+        ) from None
     if not keys or len(keys) != len(entries):
         raise ValueError(f"{path} must have one key or more, each with a kid of its own")
     return keys
@@ -248,9 +251,11 @@ def _trusted_key(entry: Mapping[str, Any]) -> TrustedKey:
     named = f"key {entry['kid']}"
     if "d" in entry:
         raise ValueError(f"{named} is private: it belongs with its issuer only")
+    if entry.get("alg") not in ALGORITHMS:
+        raise ValueError(f"{named} must have an alg of {', '.join(sorted(ALGORITHMS))}")
     key = jwt.PyJWK(dict(entry))
-    if key.algorithm_name not in ALGORITHMS:
-        raise ValueError(f"{named} must be for one of {', '.join(sorted(ALGORITHMS))}")
+    if isinstance(key.key, EllipticCurvePublicKey) and not isinstance(key.key.curve, SECP256R1):
+        raise ValueError(f"{named} must be on the curve of ES256, P-256")
     if isinstance(key.key, RSAPublicKey) and key.key.key_size < LEAST_RSA_BITS:
         raise ValueError(f"{named} must have {LEAST_RSA_BITS} bits or more")
     return TrustedKey(key.algorithm_name, key.key)

@@ -26,7 +26,9 @@ def tag(*names: str) -> str:
 
 
 def new_id(prefix: str, of_tag: str) -> str:
-    return f"{prefix}_{of_tag}{''.join(secrets.choice(ALPHABET) for _ in range(RANDOM_LENGTH))}"
+    # One draw of 256 bits, of which 22 digits use 131: choosing digit by digit takes ten times as
+    # long, and a quote makes an id for each of its choices.
+    return f"{prefix}_{of_tag}{_base62(secrets.randbits(256), RANDOM_LENGTH)}"
 
 
 def tag_of(text: str, prefix: str) -> str | None:

@@ -10,6 +10,7 @@ import os
 import secrets
 import socket
 from dataclasses import dataclass
+from typing import cast
 
 from checkout_server import ids
 from checkout_server._pb import charge_pb2_grpc, lookup_pb2_grpc, stored_pb2
@@ -293,9 +294,19 @@ def _neighbours(
     )
     channel = LocalChannel(inside, caller=OURSELVES)
     return Neighbours(
-        addresses=lookup_pb2_grpc.AddressLookupServiceStub(channel),
-        wallet=lookup_pb2_grpc.WalletLookupServiceStub(channel),
-        charges=charge_pb2_grpc.ChargeServiceStub(channel),
+        # On an asyncio channel a stub is what its type calls the async stub, which exists for type
+        # checkers only.
+        addresses=cast(
+            "lookup_pb2_grpc.AddressLookupServiceAsyncStub",
+            lookup_pb2_grpc.AddressLookupServiceStub(channel),
+        ),
+        wallet=cast(
+            "lookup_pb2_grpc.WalletLookupServiceAsyncStub",
+            lookup_pb2_grpc.WalletLookupServiceStub(channel),
+        ),
+        charges=cast(
+            "charge_pb2_grpc.ChargeServiceAsyncStub", charge_pb2_grpc.ChargeServiceStub(channel)
+        ),
         charge_service=charges,
         public={
             f"{PUBLIC}.AddressService": {

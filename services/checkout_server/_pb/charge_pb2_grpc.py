@@ -87,7 +87,8 @@ class ChargeServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def Capture(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Takes what was authorized.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -100,7 +101,8 @@ class ChargeServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def Refund(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Gives back what was captured, all or a part.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -120,7 +122,8 @@ class ChargeServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def AckEvents(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Says which events need not be told again.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')

@@ -35,6 +35,7 @@ class ChargeServiceStub:
         checkout_server._pb.charge_pb2.CaptureRequest,
         checkout_server._pb.charge_pb2.CaptureResponse,
     ]
+    """Takes what was authorized."""
 
     Void: grpc.UnaryUnaryMultiCallable[
         checkout_server._pb.charge_pb2.VoidRequest,
@@ -46,6 +47,7 @@ class ChargeServiceStub:
         checkout_server._pb.charge_pb2.RefundRequest,
         checkout_server._pb.charge_pb2.RefundResponse,
     ]
+    """Gives back what was captured, all or a part."""
 
     Retrieve: grpc.UnaryUnaryMultiCallable[
         checkout_server._pb.charge_pb2.RetrieveRequest,
@@ -63,6 +65,7 @@ class ChargeServiceStub:
         checkout_server._pb.charge_pb2.AckEventsRequest,
         checkout_server._pb.charge_pb2.AckEventsResponse,
     ]
+    """Says which events need not be told again."""
 
 class ChargeServiceAsyncStub:
     """Money at the provider, for our own services only. Every call that moves money carries the caller's key and
@@ -81,6 +84,7 @@ class ChargeServiceAsyncStub:
         checkout_server._pb.charge_pb2.CaptureRequest,
         checkout_server._pb.charge_pb2.CaptureResponse,
     ]
+    """Takes what was authorized."""
 
     Void: grpc.aio.UnaryUnaryMultiCallable[
         checkout_server._pb.charge_pb2.VoidRequest,
@@ -92,6 +96,7 @@ class ChargeServiceAsyncStub:
         checkout_server._pb.charge_pb2.RefundRequest,
         checkout_server._pb.charge_pb2.RefundResponse,
     ]
+    """Gives back what was captured, all or a part."""
 
     Retrieve: grpc.aio.UnaryUnaryMultiCallable[
         checkout_server._pb.charge_pb2.RetrieveRequest,
@@ -109,6 +114,7 @@ class ChargeServiceAsyncStub:
         checkout_server._pb.charge_pb2.AckEventsRequest,
         checkout_server._pb.charge_pb2.AckEventsResponse,
     ]
+    """Says which events need not be told again."""
 
 class ChargeServiceServicer(metaclass=abc.ABCMeta):
     """Money at the provider, for our own services only. Every call that moves money carries the caller's key and
@@ -130,7 +136,8 @@ class ChargeServiceServicer(metaclass=abc.ABCMeta):
         self,
         request: checkout_server._pb.charge_pb2.CaptureRequest,
         context: _ServicerContext,
-    ) -> typing.Union[checkout_server._pb.charge_pb2.CaptureResponse, collections.abc.Awaitable[checkout_server._pb.charge_pb2.CaptureResponse]]: ...
+    ) -> typing.Union[checkout_server._pb.charge_pb2.CaptureResponse, collections.abc.Awaitable[checkout_server._pb.charge_pb2.CaptureResponse]]:
+        """Takes what was authorized."""
 
     @abc.abstractmethod
     def Void(
@@ -145,7 +152,8 @@ class ChargeServiceServicer(metaclass=abc.ABCMeta):
         self,
         request: checkout_server._pb.charge_pb2.RefundRequest,
         context: _ServicerContext,
-    ) -> typing.Union[checkout_server._pb.charge_pb2.RefundResponse, collections.abc.Awaitable[checkout_server._pb.charge_pb2.RefundResponse]]: ...
+    ) -> typing.Union[checkout_server._pb.charge_pb2.RefundResponse, collections.abc.Awaitable[checkout_server._pb.charge_pb2.RefundResponse]]:
+        """Gives back what was captured, all or a part."""
 
     @abc.abstractmethod
     def Retrieve(
@@ -168,6 +176,7 @@ class ChargeServiceServicer(metaclass=abc.ABCMeta):
         self,
         request: checkout_server._pb.charge_pb2.AckEventsRequest,
         context: _ServicerContext,
-    ) -> typing.Union[checkout_server._pb.charge_pb2.AckEventsResponse, collections.abc.Awaitable[checkout_server._pb.charge_pb2.AckEventsResponse]]: ...
+    ) -> typing.Union[checkout_server._pb.charge_pb2.AckEventsResponse, collections.abc.Awaitable[checkout_server._pb.charge_pb2.AckEventsResponse]]:
+        """Says which events need not be told again."""
 
 def add_ChargeServiceServicer_to_server(servicer: ChargeServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

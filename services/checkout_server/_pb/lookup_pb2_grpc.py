@@ -105,7 +105,8 @@ class AddressLookupService(object):
 
 
 class WalletLookupServiceStub(object):
-    """Missing associated documentation comment in .proto file."""
+    """What pays for a purchase, with the provider's reference that only services may see.
+    """
 
     def __init__(self, channel):
         """Constructor.
@@ -121,7 +122,8 @@ class WalletLookupServiceStub(object):
 
 
 class WalletLookupServiceServicer(object):
-    """Missing associated documentation comment in .proto file."""
+    """What pays for a purchase, with the provider's reference that only services may see.
+    """
 
     def LookupPaymentMethod(self, request, context):
         """A payment method by id, or the buyer's default. NOT_FOUND when there is none.
@@ -147,7 +149,8 @@ def add_WalletLookupServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class WalletLookupService(object):
-    """Missing associated documentation comment in .proto file."""
+    """What pays for a purchase, with the provider's reference that only services may see.
+    """
 
     @staticmethod
     def LookupPaymentMethod(request,

@@ -56,6 +56,8 @@ class AddressLookupServiceServicer(metaclass=abc.ABCMeta):
 def add_AddressLookupServiceServicer_to_server(servicer: AddressLookupServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...
 
 class WalletLookupServiceStub:
+    """What pays for a purchase, with the provider's reference that only services may see."""
+
     def __init__(self, channel: typing.Union[grpc.Channel, grpc.aio.Channel]) -> None: ...
     LookupPaymentMethod: grpc.UnaryUnaryMultiCallable[
         checkout_server._pb.lookup_pb2.LookupPaymentMethodRequest,
@@ -64,6 +66,8 @@ class WalletLookupServiceStub:
     """A payment method by id, or the buyer's default. NOT_FOUND when there is none."""
 
 class WalletLookupServiceAsyncStub:
+    """What pays for a purchase, with the provider's reference that only services may see."""
+
     LookupPaymentMethod: grpc.aio.UnaryUnaryMultiCallable[
         checkout_server._pb.lookup_pb2.LookupPaymentMethodRequest,
         checkout_server._pb.lookup_pb2.LookupPaymentMethodResponse,
@@ -71,6 +75,8 @@ class WalletLookupServiceAsyncStub:
     """A payment method by id, or the buyer's default. NOT_FOUND when there is none."""
 
 class WalletLookupServiceServicer(metaclass=abc.ABCMeta):
+    """What pays for a purchase, with the provider's reference that only services may see."""
+
     @abc.abstractmethod
     def LookupPaymentMethod(
         self,

@@ -10,7 +10,6 @@ from checkout_sdk._pb.attempt_pb2 import (
     WatchAttemptRequest,
 )
 from checkout_server._validation import Rule
-from checkout_server.address.rules import POSTAL_ADDRESS
 from checkout_server.catalog.rules import SKU_PATTERN, SKU_TEXT
 from checkout_server.merchants.rules import MERCHANT_ID
 from checkout_server.quotes.rules import (
@@ -86,7 +85,7 @@ RULES: Rules = {
         text("repeat_of", maximum=MOST_ID),
         each_text("accepts_outcomes", maximum=64, at_most=20),
         at_most_one("address_id", "new_address"),
-        nested("new_address", (required("address"), nested("address", POSTAL_ADDRESS))),
+        nested("new_address", (required("address"),)),
         at_most_one("payment_method_id", "new_payment"),
         nested(
             "new_payment",

@@ -65,7 +65,7 @@ async def test_the_method_knows_its_caller_deadline_and_trace(channel, toy):
     call = toy.calls[0]
     assert call.caller.buyer == "b-1"
     assert call.method == "onetap.checkout.v1.AddressService/ListAddresses"
-    assert 0 < call.time_remaining_s() <= 60
+    assert 0 < call.time_remaining_s() < 120
     assert call.traceparent.split("-")[1] == TRACEPARENT.split("-")[1]
 
 

@@ -246,6 +246,7 @@ def test_a_token_that_is_not_good_is_refused_without_a_why(verifier, forged):
             }
         ],
         [jwk("a", rsa.generate_private_key(public_exponent=65_537, key_size=1_024), "RS256")],
+        [jwk("a", ec.generate_private_key(ec.SECP384R1()), "ES256")],
         "text",
     ],
     ids=[
@@ -258,6 +259,7 @@ def test_a_token_that_is_not_good_is_refused_without_a_why(verifier, forged):
         "alg none",
         "a private key",
         "a short key",
+        "another curve",
         "not a list",
     ],
 )

@@ -1,4 +1,4 @@
-"""What only a channel within this process does. All that both do is in test_handlers and test_streams."""
+"""What only a channel within this process does; what both do is in test_handlers, test_streams."""
 
 from __future__ import annotations
 

@@ -191,7 +191,7 @@ def test_a_control_character_is_found_wherever_it_is(character):
     }
 
 
-@pytest.mark.parametrize("name", ["Zoë Müller", "田中 太郎", "محمد", "O’Brien 🎁", "a\u00a0b"])
+@pytest.mark.parametrize("name", ["Zoë Müller", "田中 太郎", "محمد", "O'Brien 🎁", "a\u00a0b"])
 def test_names_of_people_are_not_control_characters(name):
     validation.check(SaveAddressRequest(buyer_id=name), {SaveAddressRequest: ()})
 
