@@ -49,7 +49,7 @@ generate: $(READY) $(PROTO_READY) ## Write the stubs again from the protos, and 
 
 # Versions pinned before stay; `make lock UPGRADE=--upgrade` takes the newest of all.
 lock: ## Pin every dependency again, with hashes
-	$(PYTHON) -m venv build/lock
+	$(call new_venv,build/lock)
 	build/lock/bin/pip install --quiet $(UV)
 	printf '%s\n' '-e .[dev]' '-e services' | build/lock/bin/uv pip compile - --quiet $(UPGRADE) \
 		--universal --python-version 3.11 --generate-hashes --no-annotate \
@@ -81,7 +81,7 @@ $(PROTO_READY): proto/requirements.txt
 	@touch $@
 
 define new_venv
-@$(PYTHON) -c '$(NEW_ENOUGH)' 2>/dev/null || { \
+@"$(PYTHON)" -c '$(NEW_ENOUGH)' 2>/dev/null || { \
 	echo 'OneTap needs Python 3.11 or newer. Install one, or name it: make PYTHON=/path/to/python' >&2; exit 1; }
-$(PYTHON) -m venv $(1)
+"$(PYTHON)" -m venv $(1)
 endef

@@ -149,6 +149,12 @@ def traceparent() -> str:
     return carrier.get("traceparent", "")
 
 
+def outgoing() -> tuple[tuple[str, str], ...]:
+    """The metadata that makes a neighbour's span a child of ours."""
+    current = traceparent()
+    return (("traceparent", current),) if current else ()
+
+
 def trace_id() -> str:
     context = trace.get_current_span().get_span_context()
     return trace.format_trace_id(context.trace_id) if context.is_valid else ""

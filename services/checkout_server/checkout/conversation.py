@@ -13,7 +13,7 @@ from checkout_server.checkout.attempt import State
 from checkout_server.checkout.settle import Ask, Question, Situation, Verdict
 from checkout_server.checkout.worker import Lease
 from checkout_server.protobuf_time import timestamp
-from checkout_server.telemetry import span
+from checkout_server.telemetry import outgoing, span
 
 log = structlog.get_logger(__name__)
 
@@ -59,11 +59,17 @@ class Conversation:
         match question.ask:
             case Ask.RETRIEVE:
                 retrieve = charge_pb2.RetrieveRequest(account=account, provider_intent=intent)
-                return (await self._charges.Retrieve(retrieve, timeout=CHARGE_TIMEOUT_S)).charge
+                return (
+                    await self._charges.Retrieve(
+                        retrieve, timeout=CHARGE_TIMEOUT_S, metadata=outgoing()
+                    )
+                ).charge
             case Ask.VOID:
                 key = f"{asked.attempt_id}:void:1"
                 void = charge_pb2.VoidRequest(key=key, account=account, provider_intent=intent)
-                return (await self._charges.Void(void, timeout=CHARGE_TIMEOUT_S)).charge
+                return (
+                    await self._charges.Void(void, timeout=CHARGE_TIMEOUT_S, metadata=outgoing())
+                ).charge
             case Ask.REFUND:
                 refund = charge_pb2.RefundRequest(
                     key=f"{asked.attempt_id}:refund:1",
@@ -73,10 +79,18 @@ class Conversation:
                         amount_minor=question.amount_minor, currency=question.currency
                     ),
                 )
-                return (await self._charges.Refund(refund, timeout=CHARGE_TIMEOUT_S)).charge
+                return (
+                    await self._charges.Refund(
+                        refund, timeout=CHARGE_TIMEOUT_S, metadata=outgoing()
+                    )
+                ).charge
             case Ask.CREATE | Ask.REPLAY | Ask.TOMBSTONE:
                 request = charge_pb2.AuthorizeRequest()
                 request.CopyFrom(asked)
                 request.tombstone = question.ask is Ask.TOMBSTONE
                 request.send_by.CopyFrom(timestamp(self._lease.ends_ms))
-                return (await self._charges.Authorize(request, timeout=CHARGE_TIMEOUT_S)).charge
+                return (
+                    await self._charges.Authorize(
+                        request, timeout=CHARGE_TIMEOUT_S, metadata=outgoing()
+                    )
+                ).charge

@@ -135,7 +135,7 @@ async def owned(reader: Reader, worker: str, *, untouched_since_ms: int) -> list
 
 
 async def read(tx: Tx, merchant: str, units: Sequence[Unit]) -> Seen:
-    """Everything the planner looks at: attempts before counters, each in one order. No deadlocks."""
+    """Everything the planner looks at, attempts before counters, each in one order: no deadlock."""
     seen = Seen()
     advances = sorted({unit.row.attempt_id for unit in units if isinstance(unit, Advance)})
     if advances:

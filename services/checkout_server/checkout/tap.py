@@ -51,6 +51,7 @@ from checkout_server.database import Database, StorageUnavailable
 from checkout_server.database.clock import ServiceClock
 from checkout_server.faults import Fault, not_found
 from checkout_server.merchants.store import MerchantTerms
+from checkout_server.telemetry import outgoing
 
 # A tap with less time than this could not be answered with what it did: it is not begun.
 LEAST_TIME_S = 0.1
@@ -246,7 +247,9 @@ class Tap:
             platform_id=platform, buyer_id=buyer_id, payment_method_id=payment_method_id
         )
         try:
-            return await self._wallet.LookupPaymentMethod(request, timeout=LOOKUP_TIMEOUT_S)
+            return await self._wallet.LookupPaymentMethod(
+                request, timeout=LOOKUP_TIMEOUT_S, metadata=outgoing()
+            )
         except grpc.aio.AioRpcError as error:
             if error.code() is grpc.StatusCode.NOT_FOUND:
                 raise not_found() from None

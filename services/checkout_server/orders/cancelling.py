@@ -22,6 +22,9 @@ STATUS = charge_pb2.ChargeStatus
 # These will never say how it went under this key: what there is, is asked for instead.
 RETRIEVED_AFTER = frozenset({STATUS.CHARGE_STATUS_STUCK, STATUS.CHARGE_STATUS_KEY_USED})
 
+# What the provider says of a charge when it is undone.
+DONE_BY = {"void": STATUS.CHARGE_STATUS_CANCELLED, "refund": STATUS.CHARGE_STATUS_REFUNDED}
+
 
 class Meaning(Enum):
     DONE = auto()
@@ -83,11 +86,7 @@ def begin(
 def meaning(
     operation: stored_pb2.MoneyOperation, order: order_pb2.Order, charge: charge_pb2.Charge
 ) -> Meaning:
-    done = {
-        "void": STATUS.CHARGE_STATUS_CANCELLED,
-        "refund": STATUS.CHARGE_STATUS_REFUNDED,
-    }[operation.operation]
-    if charge.status == done:
+    if operation.operation == "release" or charge.status == DONE_BY[operation.operation]:
         return Meaning.DONE
     taken = charge.status in (STATUS.CHARGE_STATUS_CAPTURED, STATUS.CHARGE_STATUS_REFUNDED)
     if operation.operation == "void" and taken and _is_part(charge.amount, order.totals.total):
@@ -118,9 +117,7 @@ def finish(order: order_pb2.Order, operation: stored_pb2.MoneyOperation) -> None
         _refund_of(order, operation).status = REFUND.STATUS_SUCCEEDED
 
 
-def may_be_sent(
-    order: order_pb2.Order, operation: stored_pb2.MoneyOperation, now_ms: int
-) -> bool:
+def may_be_sent(order: order_pb2.Order, operation: stored_pb2.MoneyOperation, now_ms: int) -> bool:
     """A refund's key is pruned at the provider after a day, and would refund again. A void's too,
     but what is cancelled twice is cancelled once."""
     if operation.operation != "refund":
@@ -128,9 +125,7 @@ def may_be_sent(
     return now_ms <= timestamp_ms(_refund_of(order, operation).create_time) + KEY_LIFE_MS
 
 
-def _refund_of(
-    order: order_pb2.Order, operation: stored_pb2.MoneyOperation
-) -> order_pb2.Refund:
+def _refund_of(order: order_pb2.Order, operation: stored_pb2.MoneyOperation) -> order_pb2.Refund:
     wanted = _refund_id(order, operation.number)
     for refund in order.refunds:
         if refund.refund_id == wanted:
@@ -143,6 +138,4 @@ def _refund_id(order: order_pb2.Order, number: int) -> str:
 
 
 def _is_part(amount: money_pb2.Money, whole: money_pb2.Money) -> bool:
-    return (
-        amount.currency == whole.currency and 0 < amount.amount_minor <= whole.amount_minor
-    )
+    return amount.currency == whole.currency and 0 < amount.amount_minor <= whole.amount_minor

@@ -51,6 +51,12 @@ def placed(
     )
 
 
+def changed(order: order_pb2.Order, now_ms: int) -> None:
+    """Makes it its next version, to be changed further and written."""
+    order.version += 1
+    order.update_time.CopyFrom(timestamp(now_ms))
+
+
 def totals(claimed: stored_pb2.ClaimedTotals, currency: str) -> money_pb2.Totals:
     return money_pb2.Totals(
         items=money(claimed.items_minor, currency),

@@ -7,7 +7,6 @@ it is claimed by comparing (worker, epoch, tries), so that of two who found it o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,9 +65,8 @@ UPDATE counter SET committed = committed - :quantity
 WHERE merchant = :merchant AND kind = :kind AND id = :id
 """
 
-OPERATION = "SELECT merchant, order_id, number, worker, worker_epoch, tries, body"
-PENDING_OF_ORDER = f"""
-{OPERATION} FROM money_operation
+PENDING_OF_ORDER = """
+SELECT merchant, order_id, number, worker, worker_epoch, tries, body FROM money_operation
 WHERE merchant = :merchant AND order_id = :order_id AND state = 'PENDING'
 """
 LAST_NUMBER = """
@@ -235,14 +233,7 @@ def _columns(order: order_pb2.Order) -> dict[str, Any]:
 
 
 def _as_seen(row: OperationRow) -> dict[str, Any]:
-    names: Sequence[str] = (
-        "merchant",
-        "order_id",
-        "number",
-        "worker",
-        "worker_epoch",
-        "tries",
-    )
+    names = ("merchant", "order_id", "number", "worker", "worker_epoch", "tries")
     return {name: getattr(row, name) for name in names}
 
 
@@ -252,5 +243,6 @@ def _stored(row: Row) -> StoredOrder:
 
 
 def _operation(row: Row) -> OperationRow:
-    *columns, body = row
-    return OperationRow(*columns, stored_pb2.MoneyOperation.FromString(body))
+    merchant, order_id, number, worker, worker_epoch, tries, body = row
+    operation = stored_pb2.MoneyOperation.FromString(body)
+    return OperationRow(merchant, order_id, number, worker, worker_epoch, tries, operation)

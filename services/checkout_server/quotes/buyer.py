@@ -18,6 +18,7 @@ from checkout_server._pb.lookup_pb2 import (
     LookupPaymentMethodResponse,
 )
 from checkout_server.faults import not_found
+from checkout_server.telemetry import outgoing
 
 # A tap that has to quote again is answered within 0.8 s; this leaves it time for the rest.
 LOOKUP_TIMEOUT_S = 0.5
@@ -74,7 +75,9 @@ class BuyerLookup:
             platform_id=platform, buyer_id=buyer_id, address_id=address_id
         )
         try:
-            return await self._addresses.LookupAddress(request, timeout=LOOKUP_TIMEOUT_S)
+            return await self._addresses.LookupAddress(
+                request, timeout=LOOKUP_TIMEOUT_S, metadata=outgoing()
+            )
         except grpc.aio.AioRpcError as error:
             if error.code() is not grpc.StatusCode.NOT_FOUND:
                 raise
@@ -87,7 +90,9 @@ class BuyerLookup:
             platform_id=platform, buyer_id=buyer_id, payment_method_id=payment_method_id
         )
         try:
-            return await self._wallet.LookupPaymentMethod(request, timeout=LOOKUP_TIMEOUT_S)
+            return await self._wallet.LookupPaymentMethod(
+                request, timeout=LOOKUP_TIMEOUT_S, metadata=outgoing()
+            )
         except grpc.aio.AioRpcError as error:
             if error.code() is not grpc.StatusCode.NOT_FOUND:
                 raise
