@@ -45,35 +45,37 @@ class CallOptions(TypedDict, total=False):
 class RetryBudget:
     """What keeps a client from multiplying the load of a service that is down.
 
-    A retry takes a token, a success gives a tenth back, so that over time at most one call in ten
-    is a retry. With none left one retry every 10 s is let through: a client with little traffic
-    must recover too. Shared by all calls of a client.
+    There are ten tokens: a retry takes one, a success gives a tenth back, so that over time at most
+    one call in ten is a retry. With none left one retry every 10 s is let through: a client with
+    little traffic must recover too. Shared by all calls of a client.
     """
 
-    TOKENS = 10.0
-    BACK = 0.1
+    # Counted in tenths of a token.
+    FULL = 100
+    RETRY = 10
+    SUCCESS = 1
     FLOOR_S = 10.0
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._tokens = self.TOKENS
-        self._floor_used_at = -self.FLOOR_S
+        self._tenths = self.FULL
+        self._floor_used_at: float | None = None
         self._lock = threading.Lock()
 
     def take(self) -> bool:
         with self._lock:
-            if self._tokens >= 1:
-                self._tokens -= 1
+            if self._tenths >= self.RETRY:
+                self._tenths -= self.RETRY
                 return True
             now = self._clock()
-            if now - self._floor_used_at < self.FLOOR_S:
+            if self._floor_used_at is not None and now - self._floor_used_at < self.FLOOR_S:
                 return False
             self._floor_used_at = now
             return True
 
     def give_back(self) -> None:
         with self._lock:
-            self._tokens = min(self.TOKENS, self._tokens + self.BACK)
+            self._tenths = min(self.FULL, self._tenths + self.SUCCESS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +177,7 @@ class Tries:
 Metadata: TypeAlias = tuple[tuple[str, str | bytes], ...]
 
 
-def metadata(token: str | None, request_id: str, trace: dict[str, str]) -> Metadata:
+def metadata_of(token: str | None, request_id: str, trace: dict[str, str]) -> Metadata:
     authorization = (("authorization", f"Bearer {token}"),) if token else ()
     return (("x-request-id", request_id), *trace.items(), *authorization)
 

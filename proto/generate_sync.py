@@ -26,6 +26,7 @@ WORDS: Mapping[str, str] = {
     r"\basync (?=def|for|with)": "",
     r"\bawait ": "",
     r"\b__a(?=enter__|exit__)": "__",
+    r"\ba(?=(?:next|iter)\()": "",
     r"\bAsync(?=[A-Z])": "",
     r"\b_async\b": "_sync",
 }

@@ -83,6 +83,7 @@ class Admin:
         return written
 
     def get_item(self, merchant_id: str, sku: str, **options: Unpack[CallOptions]) -> StockedItem:
+        """An item and how many there are."""
         request = item_pb2.GetItemRequest(merchant_id=merchant_id, sku=sku)
         response = self._transport.call(_rpcs.GET_ITEM, request, options)
         return StockedItem.from_pb(response)
@@ -158,6 +159,7 @@ class Admin:
         return Offer.from_pb(response.offer)
 
     def get_offer(self, offer_id: str, **options: Unpack[CallOptions]) -> Offer:
+        """An offer as it is now, with the `etag` to update it by."""
         request = offer_pb2.GetOfferRequest(offer_id=offer_id)
         response = self._transport.call(_rpcs.GET_OFFER, request, options)
         return Offer.from_pb(response.offer)

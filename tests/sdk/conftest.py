@@ -12,7 +12,8 @@ from tests.sdk.scripted import ScriptedServer
 
 @pytest.fixture(params=["async", "sync"])
 def client_class(request: pytest.FixtureRequest) -> object:
-    """Both clients, with the same words: the blocking one runs in a thread, so that tests can await it."""
+    """Both clients, with the same words: the blocking one runs in a thread, so that tests can await
+    it."""
     return AsyncCheckout if request.param == "async" else Blocking.of(Checkout)
 
 

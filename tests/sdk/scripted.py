@@ -56,8 +56,8 @@ class Seen:
 
 @dataclass
 class ScriptedServer:
-    """`script["PlaceOrder"]` is what the calls of that method get, one after the other; the last step
-    stays. `seen["PlaceOrder"]` is what arrived."""
+    """`script["PlaceOrder"]` is what the calls of that method get, one after the other; the last
+    step stays. `seen["PlaceOrder"]` is what arrived."""
 
     script: dict[str, list[Step]] = field(default_factory=dict)
     seen: dict[str, list[Seen]] = field(default_factory=lambda: defaultdict(list))

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import structlog
@@ -138,20 +139,20 @@ class Driver:
 
     async def _drive_on(self, row: AttemptRow, place: Place | None) -> None:
         """The whole life after T1, over the states of PROTOCOL.md 4."""
-        if row.state is State.RESERVED:
-            if self._stopping.is_set():
-                return
-            place = await self._queue.place()
         looks = 0
         while row.state.is_driven:
             row = await self._rest(row, looks)
-            if self._stopping.is_set() and row.state is not State.CHARGING:
-                return
-            with place or await self._queue.place():
+            with place or await self._turn(row):
+                if self._stopping.is_set() and row.state is not State.CHARGING:
+                    return
                 after = await self._step(row)
             place = None
             looks = looks + 1 if after is row else 0
             row = after
+
+    async def _turn(self, row: AttemptRow) -> AbstractContextManager[object]:
+        """A place at the provider; a free order needs none."""
+        return await self._queue.place() if row.record().HasField("authorize") else nullcontext()
 
     async def _step(self, row: AttemptRow) -> AttemptRow:
         """Asks the provider and makes the answer durable: one turn, one state."""

@@ -23,7 +23,7 @@ MOST_TITLES = 50_000
 class Shelf:
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._terms: dict[str, tuple[float, MerchantTerms | None]] = {}
+        self._terms: dict[str, tuple[float, MerchantTerms]] = {}
         self._titles: dict[tuple[str, str], tuple[float, str]] = {}
 
     async def terms(self, merchant: str) -> MerchantTerms | None:
@@ -34,7 +34,8 @@ class Shelf:
         terms = await merchants.terms(self._database, merchant)
         if len(self._terms) > MOST_TITLES:
             self._terms.clear()
-        self._terms[merchant] = (now, terms)
+        if terms is not None:
+            self._terms[merchant] = (now, terms)
         return terms
 
     async def titles(self, merchant: str, skus: Collection[str]) -> dict[str, str]:

@@ -1,0 +1,20 @@
+"""The commands of `checkout-server`, a file each."""
+
+from __future__ import annotations
+
+import typer
+
+from checkout_server.cli import serve
+
+app = typer.Typer(
+    help="One-tap checkout inside a video: the server.",
+    no_args_is_help=True,
+    add_completion=False,
+    # A traceback as Python prints it: what we expect to go wrong is told in a sentence instead.
+    pretty_exceptions_enable=False,
+)
+app.command(cls=serve.WithSettings)(serve.serve)
+
+
+@app.callback()
+def about() -> None: ...
