@@ -64,7 +64,7 @@ def read(cls: type[Value], message: Any) -> dict[str, Any]:
     share."""
     fields = _fields(cls, type(message))
     arguments = {field.name: field.read(message) for field in fields if field.read}
-    if "raw" in cls.__dataclass_fields__:  # type: ignore[attr-defined]
+    if "raw" in cls.__dataclass_fields__:  # type: ignore[attr-defined]  # a dataclass, always
         arguments.setdefault("raw", message)
     return arguments
 

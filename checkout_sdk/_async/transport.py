@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from typing import Generic, TypeAlias, cast
+from typing import Generic, TypeAlias
 
 import grpc
 from tenacity import AsyncRetrying, retry_if_exception
@@ -53,10 +53,8 @@ class AsyncTransport:
         with CallSpan(rpc.name, tries.request_id) as span:
             stream = AsyncStream(self, rpc, request, tries, span)
             try:
-                # A Retrying for each message: tenacity keeps its state by thread, and an app may
-                # read one stream from several.
-                while response := await self._retrying(tries)(stream.receive):
-                    yield cast(Response, response)
+                while (response := await self._received(stream, tries)) is not None:
+                    yield response
             finally:
                 stream.drop()
 
@@ -74,6 +72,14 @@ class AsyncTransport:
         except grpc.RpcError as error:
             raise self.failed(error, index, tries) from error
         tries.succeeded()
+        return response
+
+    async def _received(
+        self, stream: AsyncStream[Request, Response], tries: Tries
+    ) -> Response | None:
+        # A Retrying for each message: tenacity keeps its state by thread, and an app may read one
+        # stream from several.
+        response: Response | None = await self._retrying(tries)(stream.receive)
         return response
 
     def _retrying(self, tries: Tries) -> AsyncRetrying:

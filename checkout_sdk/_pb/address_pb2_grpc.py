@@ -26,8 +26,8 @@ if _version_not_supported:
 
 
 class AddressServiceStub(object):
-    """The addresses a buyer may send things to. An address never changes: saving makes a new one,
-    so an order that names an address id names the same place for ever.
+    """The addresses a buyer may send things to. An address never changes: saving makes a new one, so an order
+    that names an address id names the same place for ever.
     """
 
     def __init__(self, channel):
@@ -59,13 +59,13 @@ class AddressServiceStub(object):
 
 
 class AddressServiceServicer(object):
-    """The addresses a buyer may send things to. An address never changes: saving makes a new one,
-    so an order that names an address id names the same place for ever.
+    """The addresses a buyer may send things to. An address never changes: saving makes a new one, so an order
+    that names an address id names the same place for ever.
     """
 
     def SaveAddress(self, request, context):
-        """Checks and normalises an address by the rules of its country and keeps it. Repeat with
-        the same request_id to get the same address again.
+        """Checks and normalises an address by the rules of its country and keeps it. Repeat with the same
+        request_id to get the same address again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -86,8 +86,7 @@ class AddressServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def DeleteAddress(self, request, context):
-        """Forgets an address for future quotes. Orders that were sent there keep it. Safe to
-        repeat.
+        """Forgets an address for future quotes. Orders that were sent there keep it. Safe to repeat.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -125,8 +124,8 @@ def add_AddressServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class AddressService(object):
-    """The addresses a buyer may send things to. An address never changes: saving makes a new one,
-    so an order that names an address id names the same place for ever.
+    """The addresses a buyer may send things to. An address never changes: saving makes a new one, so an order
+    that names an address id names the same place for ever.
     """
 
     @staticmethod

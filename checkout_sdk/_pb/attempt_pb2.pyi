@@ -562,7 +562,7 @@ class NewPayment(google.protobuf.message.Message):
     PROVIDER_TOKEN_FIELD_NUMBER: builtins.int
     SAVE_FIELD_NUMBER: builtins.int
     provider_token: builtins.str
-    """The provider's token ("pm_..."), never a card number."""
+    """The provider's token, never a card number: `pm_` and 1 to 120 letters, digits, `_` or `-`."""
     save: builtins.bool
     def __init__(
         self,
@@ -583,7 +583,9 @@ class Contact(google.protobuf.message.Message):
     EMAIL_FIELD_NUMBER: builtins.int
     PHONE_FIELD_NUMBER: builtins.int
     email: builtins.str
+    """At most 254 characters."""
     phone: builtins.str
+    """At most 32 characters."""
     def __init__(
         self,
         *,
@@ -646,7 +648,7 @@ class PlaceOrderRequest(google.protobuf.message.Message):
     One purchase, one key, for ever.
     """
     buyer_id: builtins.str
-    """A buyer's token may leave it out; a platform's may not."""
+    """A buyer's token may leave it out; a platform's may not. At most 128 characters."""
     quote_token: builtins.str
     """Of CreateQuote. With it, a field below that is also in the token must agree with it or be left out;
     payment_method_id may differ.
@@ -654,9 +656,12 @@ class PlaceOrderRequest(google.protobuf.message.Message):
     offer_id: builtins.str
     cart_id: builtins.str
     sku: builtins.str
+    """As in CreateQuoteRequest from here to discount_codes."""
     quantity: builtins.int
+    """From 0 (the offer's first) to 99."""
     address_id: builtins.str
     payment_method_id: builtins.str
+    """The one field that may differ from the quote."""
     delivery_option_id: builtins.str
     position_ms: builtins.int
     """Where in the video the tap came. From 0 to one day."""
@@ -670,7 +675,9 @@ class PlaceOrderRequest(google.protobuf.message.Message):
     @property
     def lines(self) -> checkout_sdk._pb.quote_pb2.LineSource: ...
     @property
-    def discount_codes(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]: ...
+    def discount_codes(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """At most 3, each of at most 32 characters."""
+
     @property
     def expected_total(self) -> checkout_sdk._pb.money_pb2.Money:
         """The figure the buyer saw. Required without a token. Never charged more than this."""
@@ -849,20 +856,26 @@ class WatchAttemptResponse(google.protobuf.message.Message):
 
     ATTEMPT_FIELD_NUMBER: builtins.int
     SERVER_TIME_FIELD_NUMBER: builtins.int
+    MESSAGES_FIELD_NUMBER: builtins.int
     @property
     def attempt(self) -> global___Attempt:
         """Not set in a heartbeat (every 15 s)."""
 
     @property
     def server_time(self) -> google.protobuf.timestamp_pb2.Timestamp: ...
+    @property
+    def messages(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[checkout_sdk._pb.quote_pb2.Message]:
+        """UNDER_REVIEW while a person decides."""
+
     def __init__(
         self,
         *,
         attempt: global___Attempt | None = ...,
         server_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        messages: collections.abc.Iterable[checkout_sdk._pb.quote_pb2.Message] | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["attempt", b"attempt", "server_time", b"server_time"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["attempt", b"attempt", "server_time", b"server_time"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["attempt", b"attempt", "messages", b"messages", "server_time", b"server_time"]) -> None: ...
 
 global___WatchAttemptResponse = WatchAttemptResponse
 
@@ -886,15 +899,19 @@ class CompleteActionResponse(google.protobuf.message.Message):
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     ATTEMPT_FIELD_NUMBER: builtins.int
+    MESSAGES_FIELD_NUMBER: builtins.int
     @property
     def attempt(self) -> global___Attempt: ...
+    @property
+    def messages(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[checkout_sdk._pb.quote_pb2.Message]: ...
     def __init__(
         self,
         *,
         attempt: global___Attempt | None = ...,
+        messages: collections.abc.Iterable[checkout_sdk._pb.quote_pb2.Message] | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["attempt", b"attempt"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["attempt", b"attempt"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["attempt", b"attempt", "messages", b"messages"]) -> None: ...
 
 global___CompleteActionResponse = CompleteActionResponse
 
@@ -918,14 +935,18 @@ class CancelAttemptResponse(google.protobuf.message.Message):
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     ATTEMPT_FIELD_NUMBER: builtins.int
+    MESSAGES_FIELD_NUMBER: builtins.int
     @property
     def attempt(self) -> global___Attempt: ...
+    @property
+    def messages(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[checkout_sdk._pb.quote_pb2.Message]: ...
     def __init__(
         self,
         *,
         attempt: global___Attempt | None = ...,
+        messages: collections.abc.Iterable[checkout_sdk._pb.quote_pb2.Message] | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["attempt", b"attempt"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["attempt", b"attempt"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["attempt", b"attempt", "messages", b"messages"]) -> None: ...
 
 global___CancelAttemptResponse = CancelAttemptResponse

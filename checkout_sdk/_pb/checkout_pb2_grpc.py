@@ -104,16 +104,16 @@ class CheckoutServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def PlaceOrder(self, request, context):
-        """The tap. One call makes a durable, paid order, or says why not. Safe to repeat with the
-        same idempotency_key, any number of times: it never buys twice.
+        """The tap. One call makes a durable, paid order, or says why not. Safe to repeat with the same
+        idempotency_key, any number of times: it never buys twice.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetAttempt(self, request, context):
-        """What has become of a tap, by its key or its attempt id. NOT_FOUND by key means "not seen
-        yet", never "did not happen": send the same PlaceOrder again.
+        """What has become of a tap, by its key or its attempt id. NOT_FOUND by key means "not seen yet", never
+        "did not happen": send the same PlaceOrder again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -134,8 +134,8 @@ class CheckoutServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def CancelAttempt(self, request, context):
-        """Ends an attempt that is queued or waits for the bank. One that is being charged is noted,
-        and the order is cancelled if it comes. Safe to repeat.
+        """Ends an attempt that is queued or waits for the bank. One that is being charged is noted, and the order
+        is cancelled if it comes. Safe to repeat.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

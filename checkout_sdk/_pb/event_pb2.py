@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1eonetap/checkout/v1/event.proto\x12\x12onetap.checkout.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"r\n\x08\x45ndpoint\x12\x13\n\x0b\x65ndpoint_id\x18\x01 \x01(\t\x12\x0b\n\x03url\x18\x02 \x01(\t\x12\x13\n\x0b\x65vent_types\x18\x03 \x03(\t\x12/\n\x0b\x63reate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"s\n\x05\x45vent\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12\x0c\n\x04type\x18\x02 \x01(\t\x12\x0f\n\x07subject\x18\x03 \x01(\t\x12(\n\x04time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07payload\x18\x05 \x01(\x0c\"M\n\x15\x43reateEndpointRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0b\n\x03url\x18\x02 \x01(\t\x12\x13\n\x0b\x65vent_types\x18\x03 \x03(\t\"X\n\x16\x43reateEndpointResponse\x12.\n\x08\x65ndpoint\x18\x01 \x01(\x0b\x32\x1c.onetap.checkout.v1.Endpoint\x12\x0e\n\x06secret\x18\x02 \x01(\t\">\n\x13RotateSecretRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x13\n\x0b\x65ndpoint_id\x18\x02 \x01(\t\"&\n\x14RotateSecretResponse\x12\x0e\n\x06secret\x18\x01 \x01(\t\"O\n\x11ListEventsRequest\x12\x13\n\x0bmerchant_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"X\n\x12ListEventsResponse\x12)\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x19.onetap.checkout.v1.Event\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"9\n\x10RedeliverRequest\x12\x13\n\x0b\x65ndpoint_id\x18\x01 \x01(\t\x12\x10\n\x08\x65vent_id\x18\x02 \x01(\t\"\x13\n\x11RedeliverResponse\"+\n\x14SendTestEventRequest\x12\x13\n\x0b\x65ndpoint_id\x18\x01 \x01(\t\"A\n\x15SendTestEventResponse\x12(\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x19.onetap.checkout.v1.Event2\xf7\x03\n\x0c\x45ventService\x12g\n\x0e\x43reateEndpoint\x12).onetap.checkout.v1.CreateEndpointRequest\x1a*.onetap.checkout.v1.CreateEndpointResponse\x12\x61\n\x0cRotateSecret\x12\'.onetap.checkout.v1.RotateSecretRequest\x1a(.onetap.checkout.v1.RotateSecretResponse\x12[\n\nListEvents\x12%.onetap.checkout.v1.ListEventsRequest\x1a&.onetap.checkout.v1.ListEventsResponse\x12X\n\tRedeliver\x12$.onetap.checkout.v1.RedeliverRequest\x1a%.onetap.checkout.v1.RedeliverResponse\x12\x64\n\rSendTestEvent\x12(.onetap.checkout.v1.SendTestEventRequest\x1a).onetap.checkout.v1.SendTestEventResponseBR\n\x16\x64\x65v.onetap.checkout.v1P\x01Z!onetap.dev/checkout/v1;checkoutv1\xaa\x02\x12OneTap.Checkout.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1eonetap/checkout/v1/event.proto\x12\x12onetap.checkout.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"r\n\x08\x45ndpoint\x12\x13\n\x0b\x65ndpoint_id\x18\x01 \x01(\t\x12\x0b\n\x03url\x18\x02 \x01(\t\x12\x13\n\x0b\x65vent_types\x18\x03 \x03(\t\x12/\n\x0b\x63reate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x85\x01\n\x05\x45vent\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12\x0c\n\x04type\x18\x02 \x01(\t\x12\x0f\n\x07subject\x18\x03 \x01(\t\x12(\n\x04time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07payload\x18\x05 \x01(\x0c\x12\x10\n\x08livemode\x18\x06 \x01(\x08\"M\n\x15\x43reateEndpointRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0b\n\x03url\x18\x02 \x01(\t\x12\x13\n\x0b\x65vent_types\x18\x03 \x03(\t\"X\n\x16\x43reateEndpointResponse\x12.\n\x08\x65ndpoint\x18\x01 \x01(\x0b\x32\x1c.onetap.checkout.v1.Endpoint\x12\x0e\n\x06secret\x18\x02 \x01(\t\">\n\x13RotateSecretRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x13\n\x0b\x65ndpoint_id\x18\x02 \x01(\t\"&\n\x14RotateSecretResponse\x12\x0e\n\x06secret\x18\x01 \x01(\t\"O\n\x11ListEventsRequest\x12\x13\n\x0bmerchant_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"X\n\x12ListEventsResponse\x12)\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x19.onetap.checkout.v1.Event\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"9\n\x10RedeliverRequest\x12\x13\n\x0b\x65ndpoint_id\x18\x01 \x01(\t\x12\x10\n\x08\x65vent_id\x18\x02 \x01(\t\"\x13\n\x11RedeliverResponse\"?\n\x14SendTestEventRequest\x12\x13\n\x0b\x65ndpoint_id\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"A\n\x15SendTestEventResponse\x12(\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x19.onetap.checkout.v1.Event2\xf7\x03\n\x0c\x45ventService\x12g\n\x0e\x43reateEndpoint\x12).onetap.checkout.v1.CreateEndpointRequest\x1a*.onetap.checkout.v1.CreateEndpointResponse\x12\x61\n\x0cRotateSecret\x12\'.onetap.checkout.v1.RotateSecretRequest\x1a(.onetap.checkout.v1.RotateSecretResponse\x12[\n\nListEvents\x12%.onetap.checkout.v1.ListEventsRequest\x1a&.onetap.checkout.v1.ListEventsResponse\x12X\n\tRedeliver\x12$.onetap.checkout.v1.RedeliverRequest\x1a%.onetap.checkout.v1.RedeliverResponse\x12\x64\n\rSendTestEvent\x12(.onetap.checkout.v1.SendTestEventRequest\x1a).onetap.checkout.v1.SendTestEventResponseBR\n\x16\x64\x65v.onetap.checkout.v1P\x01Z!onetap.dev/checkout/v1;checkoutv1\xaa\x02\x12OneTap.Checkout.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,28 +35,28 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._serialized_options = b'\n\026dev.onetap.checkout.v1P\001Z!onetap.dev/checkout/v1;checkoutv1\252\002\022OneTap.Checkout.V1'
   _globals['_ENDPOINT']._serialized_start=87
   _globals['_ENDPOINT']._serialized_end=201
-  _globals['_EVENT']._serialized_start=203
-  _globals['_EVENT']._serialized_end=318
-  _globals['_CREATEENDPOINTREQUEST']._serialized_start=320
-  _globals['_CREATEENDPOINTREQUEST']._serialized_end=397
-  _globals['_CREATEENDPOINTRESPONSE']._serialized_start=399
-  _globals['_CREATEENDPOINTRESPONSE']._serialized_end=487
-  _globals['_ROTATESECRETREQUEST']._serialized_start=489
-  _globals['_ROTATESECRETREQUEST']._serialized_end=551
-  _globals['_ROTATESECRETRESPONSE']._serialized_start=553
-  _globals['_ROTATESECRETRESPONSE']._serialized_end=591
-  _globals['_LISTEVENTSREQUEST']._serialized_start=593
-  _globals['_LISTEVENTSREQUEST']._serialized_end=672
-  _globals['_LISTEVENTSRESPONSE']._serialized_start=674
-  _globals['_LISTEVENTSRESPONSE']._serialized_end=762
-  _globals['_REDELIVERREQUEST']._serialized_start=764
-  _globals['_REDELIVERREQUEST']._serialized_end=821
-  _globals['_REDELIVERRESPONSE']._serialized_start=823
-  _globals['_REDELIVERRESPONSE']._serialized_end=842
-  _globals['_SENDTESTEVENTREQUEST']._serialized_start=844
-  _globals['_SENDTESTEVENTREQUEST']._serialized_end=887
-  _globals['_SENDTESTEVENTRESPONSE']._serialized_start=889
-  _globals['_SENDTESTEVENTRESPONSE']._serialized_end=954
-  _globals['_EVENTSERVICE']._serialized_start=957
-  _globals['_EVENTSERVICE']._serialized_end=1460
+  _globals['_EVENT']._serialized_start=204
+  _globals['_EVENT']._serialized_end=337
+  _globals['_CREATEENDPOINTREQUEST']._serialized_start=339
+  _globals['_CREATEENDPOINTREQUEST']._serialized_end=416
+  _globals['_CREATEENDPOINTRESPONSE']._serialized_start=418
+  _globals['_CREATEENDPOINTRESPONSE']._serialized_end=506
+  _globals['_ROTATESECRETREQUEST']._serialized_start=508
+  _globals['_ROTATESECRETREQUEST']._serialized_end=570
+  _globals['_ROTATESECRETRESPONSE']._serialized_start=572
+  _globals['_ROTATESECRETRESPONSE']._serialized_end=610
+  _globals['_LISTEVENTSREQUEST']._serialized_start=612
+  _globals['_LISTEVENTSREQUEST']._serialized_end=691
+  _globals['_LISTEVENTSRESPONSE']._serialized_start=693
+  _globals['_LISTEVENTSRESPONSE']._serialized_end=781
+  _globals['_REDELIVERREQUEST']._serialized_start=783
+  _globals['_REDELIVERREQUEST']._serialized_end=840
+  _globals['_REDELIVERRESPONSE']._serialized_start=842
+  _globals['_REDELIVERRESPONSE']._serialized_end=861
+  _globals['_SENDTESTEVENTREQUEST']._serialized_start=863
+  _globals['_SENDTESTEVENTREQUEST']._serialized_end=926
+  _globals['_SENDTESTEVENTRESPONSE']._serialized_start=928
+  _globals['_SENDTESTEVENTRESPONSE']._serialized_end=993
+  _globals['_EVENTSERVICE']._serialized_start=996
+  _globals['_EVENTSERVICE']._serialized_end=1499
 # @@protoc_insertion_point(module_scope)

@@ -52,6 +52,7 @@ class Event(google.protobuf.message.Message):
     SUBJECT_FIELD_NUMBER: builtins.int
     TIME_FIELD_NUMBER: builtins.int
     PAYLOAD_FIELD_NUMBER: builtins.int
+    LIVEMODE_FIELD_NUMBER: builtins.int
     event_id: builtins.str
     """Stable over redeliveries."""
     type: builtins.str
@@ -60,6 +61,7 @@ class Event(google.protobuf.message.Message):
     """The attempt or order it is about."""
     payload: builtins.bytes
     """A CloudEvent in JSON."""
+    livemode: builtins.bool
     @property
     def time(self) -> google.protobuf.timestamp_pb2.Timestamp: ...
     def __init__(
@@ -70,9 +72,10 @@ class Event(google.protobuf.message.Message):
         subject: builtins.str = ...,
         time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
         payload: builtins.bytes = ...,
+        livemode: builtins.bool = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["time", b"time"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["event_id", b"event_id", "payload", b"payload", "subject", b"subject", "time", b"time", "type", b"type"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["event_id", b"event_id", "livemode", b"livemode", "payload", b"payload", "subject", b"subject", "time", b"time", "type", b"type"]) -> None: ...
 
 global___Event = Event
 
@@ -225,13 +228,17 @@ class SendTestEventRequest(google.protobuf.message.Message):
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     ENDPOINT_ID_FIELD_NUMBER: builtins.int
+    REQUEST_ID_FIELD_NUMBER: builtins.int
     endpoint_id: builtins.str
+    request_id: builtins.str
+    """Makes the call safe to repeat. Required, 1 to 64 characters."""
     def __init__(
         self,
         *,
         endpoint_id: builtins.str = ...,
+        request_id: builtins.str = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["endpoint_id", b"endpoint_id"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["endpoint_id", b"endpoint_id", "request_id", b"request_id"]) -> None: ...
 
 global___SendTestEventRequest = SendTestEventRequest
 

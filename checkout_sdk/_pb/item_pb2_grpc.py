@@ -88,9 +88,8 @@ class CatalogServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def SetStock(self, request, context):
-        """Sets how many are on hand. Held and committed units stay so: a figure below them is
-        refused with FAILED_PRECONDITION/STOCK_BELOW_HELD and the shortage. Absolute, so safe to
-        repeat.
+        """Sets how many are on hand. Held and committed units stay so: a figure below them is refused with
+        FAILED_PRECONDITION/STOCK_BELOW_HELD and the shortage. Absolute, so safe to repeat.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -26,8 +26,7 @@ if _version_not_supported:
 
 
 class OfferServiceStub(object):
-    """What a platform publishes with a video: an item or its variants, a price, a quota, a
-    deadline.
+    """What a platform publishes with a video: an item or its variants, a price, a quota, a deadline.
     """
 
     def __init__(self, channel):
@@ -64,8 +63,7 @@ class OfferServiceStub(object):
 
 
 class OfferServiceServicer(object):
-    """What a platform publishes with a video: an item or its variants, a price, a quota, a
-    deadline.
+    """What a platform publishes with a video: an item or its variants, a price, a quota, a deadline.
     """
 
     def CreateOffer(self, request, context):
@@ -76,8 +74,8 @@ class OfferServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def UpdateOffer(self, request, context):
-        """Changes the fields in update_mask and bumps the epoch: quotes made before are quoted
-        again at the tap, at the better of both prices or as `offer_changed`. Guarded by etag.
+        """Changes the fields in update_mask and bumps the epoch: quotes made before are quoted again at the tap,
+        at the better of both prices or as `offer_changed`. Guarded by etag.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -141,8 +139,7 @@ def add_OfferServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class OfferService(object):
-    """What a platform publishes with a video: an item or its variants, a price, a quota, a
-    deadline.
+    """What a platform publishes with a video: an item or its variants, a price, a quota, a deadline.
     """
 
     @staticmethod

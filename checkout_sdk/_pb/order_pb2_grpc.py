@@ -83,8 +83,8 @@ class OrderServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def CancelOrder(self, request, context):
-        """Before anything is fulfilled and until cancellable_until: voids what is authorized,
-        refunds what is captured, gives the stock back. Safe to repeat.
+        """Before anything is fulfilled and until cancellable_until: voids what is authorized, refunds what is
+        captured, gives the stock back. Safe to repeat.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -412,7 +412,9 @@ class Message(google.protobuf.message.Message):
     FIELD_PATH_FIELD_NUMBER: builtins.int
     TEXT_FIELD_NUMBER: builtins.int
     code: builtins.str
-    """Stable, in capitals: QUOTE_REFRESHED, JOINED_OPEN_ATTEMPT, DISCOUNT_CODE_NOT_APPLIED, UNDER_REVIEW."""
+    """Stable, in capitals. Of a tap: QUOTE_REFRESHED, JOINED_OPEN_ATTEMPT, UNDER_REVIEW. Of a quote: see there.
+    More may come.
+    """
     severity: global___Message.Severity.ValueType
     field_path: builtins.str
     """The request's field it is about; empty when it is about none."""
@@ -630,7 +632,7 @@ class QuoteError(google.protobuf.message.Message):
     code: builtins.str
     """The name of the gRPC status: NOT_FOUND."""
     reason: builtins.str
-    """The reason as in errors.proto: OFFER_NOT_FOUND."""
+    """The reason as in errors.proto: NOT_FOUND."""
     text: builtins.str
     def __init__(
         self,
@@ -645,6 +647,8 @@ global___QuoteError = QuoteError
 
 @typing.final
 class WatchOffersRequest(google.protobuf.message.Message):
+    """There is no after_version: the first message is the whole state, and what was missed is in it."""
+
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     OFFER_IDS_FIELD_NUMBER: builtins.int

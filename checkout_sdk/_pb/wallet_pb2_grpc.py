@@ -26,8 +26,8 @@ if _version_not_supported:
 
 
 class WalletServiceStub(object):
-    """What a buyer pays with, by the provider's reference. A card number never enters this API:
-    cards are typed into the provider's own form, and what arrives here is the reference it gave.
+    """What a buyer pays with, by the provider's reference. A card number never enters this API: cards are typed
+    into the provider's own form, and what arrives here is the reference it gave.
     """
 
     def __init__(self, channel):
@@ -69,8 +69,8 @@ class WalletServiceStub(object):
 
 
 class WalletServiceServicer(object):
-    """What a buyer pays with, by the provider's reference. A card number never enters this API:
-    cards are typed into the provider's own form, and what arrives here is the reference it gave.
+    """What a buyer pays with, by the provider's reference. A card number never enters this API: cards are typed
+    into the provider's own form, and what arrives here is the reference it gave.
     """
 
     def CreateSetup(self, request, context):
@@ -81,16 +81,14 @@ class WalletServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def SavePaymentMethod(self, request, context):
-        """Keeps a payment method that the provider knows. Repeat with the same request_id to get it
-        again.
+        """Keeps a payment method that the provider knows. Repeat with the same request_id to get it again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ImportPaymentMethods(self, request, context):
-        """Takes over payment methods that the platform's buyers already have at the provider. At
-        most 100.
+        """Takes over payment methods that the platform's buyers already have at the provider. At most 100.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -159,8 +157,8 @@ def add_WalletServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class WalletService(object):
-    """What a buyer pays with, by the provider's reference. A card number never enters this API:
-    cards are typed into the provider's own form, and what arrives here is the reference it gave.
+    """What a buyer pays with, by the provider's reference. A card number never enters this API: cards are typed
+    into the provider's own form, and what arrives here is the reference it gave.
     """
 
     @staticmethod

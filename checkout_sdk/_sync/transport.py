@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Generic, TypeAlias, cast
+from typing import Generic, TypeAlias
 
 import grpc
 from tenacity import Retrying, retry_if_exception
@@ -52,10 +52,8 @@ class Transport:
         with CallSpan(rpc.name, tries.request_id) as span:
             stream = Stream(self, rpc, request, tries, span)
             try:
-                # A Retrying for each message: tenacity keeps its state by thread, and an app may
-                # read one stream from several.
-                while response := self._retrying(tries)(stream.receive):
-                    yield cast(Response, response)
+                while (response := self._received(stream, tries)) is not None:
+                    yield response
             finally:
                 stream.drop()
 
@@ -71,6 +69,12 @@ class Transport:
         except grpc.RpcError as error:
             raise self.failed(error, index, tries) from error
         tries.succeeded()
+        return response
+
+    def _received(self, stream: Stream[Request, Response], tries: Tries) -> Response | None:
+        # A Retrying for each message: tenacity keeps its state by thread, and an app may read one
+        # stream from several.
+        response: Response | None = self._retrying(tries)(stream.receive)
         return response
 
     def _retrying(self, tries: Tries) -> Retrying:

@@ -66,9 +66,9 @@ _CALLS: Mapping[str, Mapping[str, tuple[frozenset[Scope], Repeat]]] = {
         "CancelAttempt": (_BUYER, Repeat.ABSOLUTE),
     },
     f"{PUBLIC}.OrderService": {
-        "GetOrder": (_BUYER, Repeat.READ),
-        "ListOrders": (_BUYER, Repeat.READ),
-        "WatchOrder": (_BUYER, Repeat.READ),
+        "GetOrder": (_ANYONE, Repeat.READ),
+        "ListOrders": (_ANYONE, Repeat.READ),
+        "WatchOrder": (_ANYONE, Repeat.READ),
         "CancelOrder": (_BUYER, Repeat.ABSOLUTE),
     },
     f"{PUBLIC}.CartService": {
@@ -129,7 +129,7 @@ _CALLS: Mapping[str, Mapping[str, tuple[frozenset[Scope], Repeat]]] = {
         "ListEvents": (_PLATFORM, Repeat.READ),
         # Receivers know an event by its id.
         "Redeliver": (_PLATFORM, Repeat.ABSOLUTE),
-        "SendTestEvent": (_PLATFORM, Repeat.NO),
+        "SendTestEvent": (_PLATFORM, Repeat.REQUEST_ID),
     },
     f"{PUBLIC}.FunnelAdminService": {
         "GetFunnel": (_SELLER, Repeat.READ),

@@ -7,12 +7,8 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import grpc
-from grpc_health.v1 import (  # type: ignore[import-untyped]  # has no stubs
-    health,
-    health_pb2,
-    health_pb2_grpc,
-)
-from grpc_reflection.v1alpha import reflection  # type: ignore[import-untyped]  # has no stubs
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
 
 from checkout_server.handlers import Handlers
 from checkout_server.settings import Settings
@@ -93,7 +89,7 @@ class Server:
 
     async def tell_health(self) -> None:
         """Sets health to what `healthy` says now, for the whole and for each service."""
-        status = health_pb2.HealthCheckResponse.ServingStatus
+        status = health_pb2.HealthCheckResponse
         now = status.SERVING if self._healthy() else status.NOT_SERVING
         for name in ("", *self._names):
             await self._health.set(name, now)

@@ -54,6 +54,7 @@ from checkout_server.offers.watch import OfferChanges
 from checkout_server.orders import rules as orders_rules
 from checkout_server.orders.operations import Operations
 from checkout_server.orders.service import Orders
+from checkout_server.orders.store import StoredOrder
 from checkout_server.quotes import rules as quotes_rules
 from checkout_server.quotes.service import Quotes
 from checkout_server.quotes.token import SigningKeys, unseal
@@ -205,7 +206,7 @@ async def build(settings: Settings) -> Process:
     )
     attempts = Attempts(checkout_db, clock, groups, answering, windows)
     offers = Offers(checkout_db, clock, OfferChanges(checkout_db, clock))
-    order_changes = waiting.Waiting[object](checkout_db, waiting.ORDER_VERSIONS)
+    order_changes = waiting.Waiting[StoredOrder](checkout_db, waiting.ORDER_VERSIONS)
     operations = Operations(checkout_db, clock, lease, neighbours.charges, order_changes)
     orders = Orders(checkout_db, clock, order_changes, operations, answering)
     merchants, catalog = Merchants(checkout_db, clock), Catalog(checkout_db, clock)

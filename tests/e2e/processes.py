@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
+from typing import IO
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -29,6 +30,8 @@ SERVE = (sys.executable, "-m", "checkout_server", "serve")
 LISTENS = re.compile(r"listens on (127\.0\.0\.1:\d+)")
 # Only so that a test ends when the server never does what it waits for.
 PATIENCE_S = 30.0
+SQLITE = "sqlite:.data"
+MOST_SHOWN = 60  # lines of a server's log
 SERVING = health_pb2.HealthCheckResponse.SERVING
 
 
@@ -40,17 +43,18 @@ class HostClock:
 
 
 class ServerProcess:
-    """One `serve` over `folder`. `settings` are CHECKOUT_... variables without their prefix."""
+    """`serve` in `folder`. `settings` are CHECKOUT_... variables without their prefix."""
 
-    def __init__(self, folder: Path, **settings: str) -> None:
+    def __init__(self, folder: Path, *, database: str = SQLITE, **settings: str) -> None:
         folder.mkdir(exist_ok=True)
         self.folder = folder
+        self.database = database
         self.target = ""
         self.log: list[str] = []
-        self._settings = settings
+        self._settings = {"listen": "127.0.0.1:0", "database": database, **settings}
         self._process: subprocess.Popen[str] | None = None
         self._heard = threading.Condition()
-        self._reader: threading.Thread | None = None
+        self._silent = False
 
     def __enter__(self) -> ServerProcess:
         return self.start()
@@ -63,8 +67,8 @@ class ServerProcess:
     ) -> None:
         if self._running.poll() is None:
             self.kill()
-        if error is not None:
-            print(*self.log[-50:], sep="", file=sys.stderr)
+        # Shown by pytest when the test has failed.
+        print(*self.log[-MOST_SHOWN:], sep="")
 
     def start(self) -> ServerProcess:
         """Returns once its health is SERVING."""
@@ -86,8 +90,8 @@ class ServerProcess:
             stderr=subprocess.STDOUT,
             text=True,
         )
-        self._reader = threading.Thread(target=self._listen, daemon=True)
-        self._reader.start()
+        self._silent = False
+        threading.Thread(target=self._listen, args=[self._process.stdout], daemon=True).start()
 
     def told(self, pattern: re.Pattern[str]) -> re.Match[str]:
         """The first match in what the process has printed, or prints soon."""
@@ -98,8 +102,7 @@ class ServerProcess:
                     if match := pattern.search(line):
                         return match
                 left_s = give_up_at - time.monotonic()
-                ended = self._reader is None or not self._reader.is_alive()
-                if ended or not self._heard.wait(left_s):
+                if self._silent or not self._heard.wait(left_s):
                     raise AssertionError(f"no {pattern.pattern!r} in:\n{''.join(self.log)}")
 
     def stop(self) -> int:
@@ -123,34 +126,33 @@ class ServerProcess:
     def ended(self) -> int:
         """Waits for the end; the exit status, and all that was printed is in `log`."""
         status = self._running.wait(PATIENCE_S)
-        if self._reader is not None:
-            self._reader.join(PATIENCE_S)
+        with self._heard:
+            assert self._heard.wait_for(lambda: self._silent, PATIENCE_S)
         return status
 
-    def token(self, platform: str, scope: str, *, buyer: str | None = None, **more: object) -> str:
-        """By the development issuer whose key lies in the folder."""
-        settings = Settings(database=f"sqlite:{self.folder / '.data'}")
-        merchants = more.get("merchants", ())
-        return Issuer(settings, HostClock()).mint(platform, scope, buyer=buyer, merchants=merchants)
+    @property
+    def issuer(self) -> Issuer:
+        """The development issuer, whose key lies in the folder whatever the database."""
+        return Issuer(Settings(database=f"sqlite:{self.data}"), HostClock())
 
     @property
-    def book_file(self) -> Path:
-        return self.folder / ".data" / "sandbox.db"
+    def data(self) -> Path:
+        """Where its files lie: all that SQLite keeps, the issuer's key, the provider's book."""
+        return self.folder / ".data"
 
     @property
     def _running(self) -> subprocess.Popen[str]:
         assert self._process is not None, "it was never started"
         return self._process
 
-    def _listen(self) -> None:
-        output = self._running.stdout
-        assert output is not None
+    def _listen(self, output: IO[str]) -> None:
         with output:
             for line in output:
                 with self._heard:
                     self.log.append(line)
                     self._heard.notify_all()
         with self._heard:
+            self._silent = True
             self._heard.notify_all()
 
 
@@ -170,5 +172,4 @@ def health_of(target: str) -> Iterator[Iterator[health_pb2.HealthCheckResponse]]
 def environment(settings: dict[str, str]) -> dict[str, str]:
     """Ours without any CHECKOUT_ of the person who runs the tests."""
     ours = {name: value for name, value in os.environ.items() if not name.startswith("CHECKOUT_")}
-    defaults = {"listen": "127.0.0.1:0"}
-    return ours | {f"CHECKOUT_{name.upper()}": value for name, value in (defaults | settings).items()}
+    return ours | {f"CHECKOUT_{name.upper()}": value for name, value in settings.items()}

@@ -83,7 +83,9 @@ class Attempts:
         row = await self._owned(request.attempt_id, call)
         if row.state in (State.ACTION_REQUIRED, State.UNKNOWN):
             row = await self._leave_word(row, call, cancel=False)
-        return attempt_pb2.CompleteActionResponse(attempt=self._answering.shown(row))
+        return attempt_pb2.CompleteActionResponse(
+            attempt=self._answering.shown(row), messages=outcome.messages_of(row)
+        )
 
     async def cancel_attempt(
         self, request: attempt_pb2.CancelAttemptRequest, call: Call
@@ -91,7 +93,9 @@ class Attempts:
         row = await self._owned(request.attempt_id, call)
         if not row.state.is_final:
             row = await self._leave_word(row, call, cancel=True)
-        return attempt_pb2.CancelAttemptResponse(attempt=self._answering.shown(row))
+        return attempt_pb2.CancelAttemptResponse(
+            attempt=self._answering.shown(row), messages=outcome.messages_of(row)
+        )
 
     async def _leave_word(self, row: AttemptRow, call: Call, *, cancel: bool) -> AttemptRow:
         """Writes the note, then gives the driver the rest of the answer's time to act on it."""
@@ -161,4 +165,5 @@ class Attempts:
         return attempt_pb2.WatchAttemptResponse(
             attempt=None if row is None else self._answering.shown(row),
             server_time=timestamp(self._clock.now_ms()),
+            messages=() if row is None else outcome.messages_of(row),
         )

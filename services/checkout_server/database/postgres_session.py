@@ -39,7 +39,7 @@ CONNECTION: dict[str, Any] = {
 class _WholeNumber(NumericBinaryLoader):
     """SUM of BIGINT is NUMERIC here and an integer in SQLite; no table of ours has fractions."""
 
-    def load(self, data: Any) -> int:  # type: ignore[override]
+    def load(self, data: Any) -> int:  # type: ignore[override]  # the base says Any
         value = super().load(data)
         if value != int(value):
             raise AssertionError("a NUMERIC with a fraction: say in the SQL what it should become")

@@ -31,7 +31,7 @@ class Host:
 
 
 def clock_of(host: Host) -> ServiceClock:
-    return ServiceClock(host, monotonic=host.monotonic)  # type: ignore[arg-type]
+    return ServiceClock(host, monotonic=host.monotonic)  # type: ignore[arg-type]  # the clock is all it needs
 
 
 async def test_it_goes_on_between_samples() -> None:

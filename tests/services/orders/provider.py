@@ -37,6 +37,7 @@ class Provider:
         self.done: list[tuple[str, int]] = []  # (operation, minor units)
         self.trouble: deque[Trouble] = deque()
         self.arrived = asyncio.Event()
+        # The first movement waits for it, after it has arrived.
         self.hold_first: asyncio.Event | None = None
 
     def charge(self, intent: str, status: STATUS.ValueType, amount: Money) -> charge_pb2.Charge:
@@ -46,7 +47,7 @@ class Provider:
         self.charges[intent] = made
         return made
 
-    async def Void(  # noqa: N802  # the stub's name
+    async def Void(
         self, request: charge_pb2.VoidRequest, timeout: float
     ) -> charge_pb2.VoidResponse:
         def void() -> None:
@@ -58,7 +59,7 @@ class Provider:
         charge = await self._move("void", request.key, request.provider_intent, void)
         return charge_pb2.VoidResponse(charge=charge)
 
-    async def Refund(  # noqa: N802  # the stub's name
+    async def Refund(
         self, request: charge_pb2.RefundRequest, timeout: float
     ) -> charge_pb2.RefundResponse:
         def refund() -> None:
@@ -70,7 +71,7 @@ class Provider:
         charge = await self._move("refund", request.key, request.provider_intent, refund)
         return charge_pb2.RefundResponse(charge=charge)
 
-    async def Retrieve(  # noqa: N802  # the stub's name
+    async def Retrieve(
         self, request: charge_pb2.RetrieveRequest, timeout: float
     ) -> charge_pb2.RetrieveResponse:
         self.sent.append(("retrieve", ""))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import time
 from collections.abc import Callable
@@ -48,7 +49,7 @@ def platform_call(*merchants: str, platform: str = PLATFORM) -> Call:
 
 
 def no_time(call: Call) -> Call:
-    """Has no time to wait for the provider: answered as soon as the cancellation is durable."""
+    """Whose caller cannot wait."""
     return Call(call.caller, call.method, call.request_id, deadline=time.monotonic())
 
 
@@ -71,12 +72,19 @@ class Process:
         return response.order
 
     async def begin_to_cancel(self, order_id: str) -> order_pb2.Order:
+        """Answered as soon as the cancellation is durable."""
         return await self.cancel(order_id, no_time(buyer_call()))
 
+    async def ask_once(self, order_id: str) -> None:
+        """Begins to cancel, and writes down what the provider says first."""
+        await self.begin_to_cancel(order_id)
+        await asyncio.gather(*filter(_is_turn, asyncio.all_tasks()))
+
     async def look(self) -> None:
-        """One look of recovery, and all that comes of it; this process does nothing after that."""
+        """One look of recovery, and all that comes of it."""
+        before = asyncio.all_tasks()
         await self.operations.look()
-        await self.stop()
+        await asyncio.gather(*(task for task in asyncio.all_tasks() - before if _is_turn(task)))
 
     async def stop(self) -> None:
         assert await self.operations.drain(10) == 0
@@ -204,12 +212,6 @@ class Desk:
         )
         return [(state, stored_pb2.MoneyOperation.FromString(body).key) for state, body in rows]
 
-    async def tries(self, order_id: str) -> int:
-        [(tries,)] = await self.db.fetch(
-            "SELECT SUM(tries) FROM money_operation WHERE order_id = :order_id", order_id=order_id
-        )
-        return int(tries or 0)
-
     async def events(self, order: order_pb2.Order) -> list[tuple[str, int]]:
         rows = await self.db.fetch(
             "SELECT kind, seq FROM outbox WHERE subject = :subject ORDER BY seq",
@@ -236,6 +238,10 @@ class Desk:
                 order.captured.amount_minor,
                 sum(refund.amount.amount_minor for refund in order.refunds),
             ]
+
+
+def _is_turn(task: asyncio.Task[Any]) -> bool:
+    return task.get_name().startswith("money of ")
 
 
 def _claims(buyer: str, merchant_id: str, total: int) -> stored_pb2.QuoteClaims:

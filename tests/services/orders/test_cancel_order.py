@@ -103,6 +103,7 @@ async def test_the_answer_does_not_wait_for_the_provider(desk: Desk, process: Pr
     answer = await process.begin_to_cancel(order.order_id)
     assert answer.state == PLACED
     assert [refund.status for refund in answer.refunds] == [REFUND.STATUS_PENDING]
+    await desk.provider.arrived.wait()
     await process.stop()
     assert (await process.order(order.order_id)).state == CANCELLED
 

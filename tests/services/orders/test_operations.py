@@ -28,8 +28,7 @@ async def test_no_answer_is_asked_again_under_the_same_key(
 ):
     order = await desk.place(capture=capture)
     desk.provider.trouble.append(trouble)
-    await process.begin_to_cancel(order.order_id)
-    await process.stop()
+    await process.ask_once(order.order_id)
     assert (await process.order(order.order_id)).state == PLACED
 
     after = await desk.next_process()
@@ -40,29 +39,17 @@ async def test_no_answer_is_asked_again_under_the_same_key(
     assert (await desk.counters())["stock"] == 0
 
 
-async def test_it_is_not_asked_again_before_its_time(desk: Desk, process: Process):
+async def test_it_is_asked_again_when_it_is_due(desk: Desk, process: Process):
     order = await desk.place()
     desk.provider.trouble.append(Trouble.UNKNOWN)
-    await process.begin_to_cancel(order.order_id)
-    await process.stop()
-
-    await (await desk.process()).look()
+    await process.ask_once(order.order_id)
+    await process.look()
     assert len(desk.provider.sent) == 1
+
     desk.clock.advance(200)
-    await (await desk.process()).look()
+    await process.look()
+    assert (await process.order(order.order_id)).state == CANCELLED
     assert len(desk.provider.sent) == 2
-
-
-async def test_the_process_that_began_asks_again_itself(desk: Desk, process: Process):
-    order = await desk.place()
-    desk.provider.trouble.append(Trouble.LOST_AFTER)
-    asking = asyncio.create_task(process.cancel(order.order_id))
-    while (await desk.tries(order.order_id)) == 0:
-        await asyncio.sleep(0)
-    desk.clock.advance(200)
-    await process.operations.look()
-    assert (await asking).state == CANCELLED
-    assert desk.provider.done == [("refund", 1_200)]
 
 
 async def test_a_crash_before_it_was_sent_is_taken_over(desk: Desk, process: Process):
@@ -145,8 +132,7 @@ async def test_a_refund_is_not_sent_under_a_key_the_provider_may_have_forgotten(
 ):
     order = await desk.place()
     desk.provider.trouble.append(Trouble.LOST_AFTER)
-    await process.begin_to_cancel(order.order_id)
-    await process.stop()
+    await process.ask_once(order.order_id)
 
     desk.clock.advance(DAY_MS)
     after = await desk.process()
@@ -160,8 +146,7 @@ async def test_a_refund_that_is_refused_stays_open_and_raises_an_alarm(
 ):
     order = await desk.place()
     desk.provider.trouble.extend([Trouble.REFUSED] * 10)
-    await process.begin_to_cancel(order.order_id)
-    await process.stop()
+    await process.ask_once(order.order_id)
     with capture_logs() as logs:
         for _ in range(9):
             desk.clock.advance(MINUTE_MS)

@@ -78,9 +78,9 @@ async def placed(desk: Desk, *buyers: str) -> list[str]:
 
 
 async def test_a_buyer_lists_their_own_the_newest_first(desk: Desk, process: Process):
-    of_bob, second, _, first = await placed(desk, "ann", "bob", "ann", "bob")
-    assert await listed(process, buyer_call("bob")) == ([of_bob, _], "")
-    assert await listed(process, buyer_call("ann"), buyer_id="ann") == ([second, first], "")
+    _, ann_2, _, ann_1 = await placed(desk, "ann", "bob", "ann", "bob")
+    assert await listed(process, buyer_call("ann")) == ([ann_2, ann_1], "")
+    assert await listed(process, buyer_call("ann"), buyer_id="ann") == ([ann_2, ann_1], "")
 
 
 async def test_a_buyer_cannot_list_for_another(process: Process):
