@@ -54,9 +54,7 @@ class Shop:
         self.checkout = CheckoutServiceStub(channel)
 
     async def ask(self, rpc: Any, request: Any) -> Any:
-        return await rpc(
-            request, metadata=self.metadata, timeout=PATIENCE_S, wait_for_ready=True
-        )
+        return await rpc(request, metadata=self.metadata, timeout=PATIENCE_S)
 
     async def open(self, *, stock: int) -> str:
         """One item, one way to send it, and an offer that ends in an hour."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from checkout_server.cli import serve
+from checkout_server.cli import dev, serve
 
 app = typer.Typer(
     help="One-tap checkout inside a video: the server.",
@@ -14,7 +14,4 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command(cls=serve.WithSettings)(serve.serve)
-
-
-@app.callback()
-def about() -> None: ...
+app.command()(dev.dev)

@@ -23,7 +23,7 @@ from checkout_server.checkout.settle import Verdict
 from checkout_server.checkout.verify import Tapped
 from checkout_server.checkout.waiting import ATTEMPT_VERSIONS, ORDER_VERSIONS, Waiting
 from checkout_server.checkout.worker import Lease
-from checkout_server.database import Database, Tx
+from checkout_server.database import Database, Row, Tx
 from checkout_server.orders import store
 from checkout_server.orders.operations import Operations
 from checkout_server.orders.order import changed
@@ -94,6 +94,22 @@ class Process:
         return (await self.orders.get_order(request, call or buyer_call())).order
 
 
+class Drowsy:
+    """A database whose process is stopped for a while before each read outside a transaction."""
+
+    def __init__(self, database: Database, clock: FakeClock, asleep_ms: int) -> None:
+        self._database = database
+        self._clock = clock
+        self._asleep_ms = asleep_ms
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._database, name)
+
+    async def fetch(self, sql: str, /, **parameters: Any) -> list[Row]:
+        self._clock.advance(self._asleep_ms)
+        return await self._database.fetch(sql, **parameters)
+
+
 class Desk:
     def __init__(self, seller: Seller) -> None:
         self.db: Database = seller.db
@@ -105,7 +121,7 @@ class Desk:
         self._numbers = itertools.count(1)
         self._last: dict[str, str] = {}
 
-    async def process(self, *, heartbeat_s: float = 30) -> Process:
+    async def process(self, *, heartbeat_s: float = 30, asleep_before_reads_ms: int = 0) -> Process:
         """One more, alive from now on. On SQLite the ones before are dead by that."""
         lease = Lease(self.db, self.clock, f"worker_{len(self.processes)}")
         await lease.start()
@@ -114,7 +130,8 @@ class Desk:
         answering = Answering(
             self.db, self.clock, taps, answer_within_ms=10_000, forward_window_ms=900_000
         )
-        operations = Operations(self.db, self.clock, lease, self.provider, waiting)
+        drowsy = Drowsy(self.db, self.clock, asleep_before_reads_ms)
+        operations = Operations(drowsy, self.clock, lease, self.provider, waiting)
         orders = Orders(
             self.db, self.clock, waiting, operations, answering, heartbeat_s=heartbeat_s
         )
