@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 import grpc
 from google.protobuf import any_pb2
 from google.protobuf.message import Message
-from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]
+from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]  # has no stubs
 
 from checkout_sdk._rpcs import PACKAGE, Rpc
 from checkout_sdk.testing._refusal import Refusal

@@ -1,27 +1,17 @@
-"""The composition root: what runs in this process, who knows whom, and in which order it stops.
-
-Neighbours (address, wallet, charge) are known by their stubs only. In one process they answer on a
-local channel; an all-in-one never dials itself.
-"""
+"""The composition root: what runs in this process, who knows whom, and in which order it stops."""
 
 from __future__ import annotations
 
 import os
 import secrets
 import socket
-from dataclasses import dataclass
-from typing import cast
 
 from checkout_server import ids
-from checkout_server._pb import charge_pb2_grpc, lookup_pb2_grpc, stored_pb2
+from checkout_server._pb import stored_pb2
 from checkout_server.address import rules as address_rules
-from checkout_server.address.service import Addresses
-from checkout_server.call import Caller
 from checkout_server.catalog import rules as catalog_rules
 from checkout_server.catalog.service import Catalog
 from checkout_server.charge import rules as charge_rules
-from checkout_server.charge import sandbox_methods
-from checkout_server.charge.sandbox import Sandbox
 from checkout_server.charge.service import Charges
 from checkout_server.checkout import rules as checkout_rules
 from checkout_server.checkout import waiting
@@ -42,12 +32,11 @@ from checkout_server.contract import Services
 from checkout_server.database import Database, Tx
 from checkout_server.database.clock import ServiceClock
 from checkout_server.database.open import open_database
-from checkout_server.faults import Fault
 from checkout_server.handlers import Handlers
 from checkout_server.identity import verifier
-from checkout_server.local_channel import LocalChannel
 from checkout_server.merchants import rules as merchants_rules
 from checkout_server.merchants.service import Merchants
+from checkout_server.neighbours import in_this_process
 from checkout_server.offers import rules as offers_rules
 from checkout_server.offers.service import Offers
 from checkout_server.offers.watch import OfferChanges
@@ -61,11 +50,8 @@ from checkout_server.quotes.token import SigningKeys, unseal
 from checkout_server.server import Server
 from checkout_server.settings import Settings
 from checkout_server.wallet import rules as wallet_rules
-from checkout_server.wallet.describe import describe_by
-from checkout_server.wallet.service import Wallet
 
 PUBLIC = "onetap.checkout.v1"
-INTERNAL = "onetap.internal.v1"
 RULES = {
     **address_rules.RULES,
     **catalog_rules.RULES,
@@ -77,21 +63,8 @@ RULES = {
     **quotes_rules.RULES,
     **wallet_rules.RULES,
 }
-# In this process a neighbour's door is opened by being here; the scope is what counts.
-OURSELVES = Caller(platform="", scopes=frozenset({"service"}))
 # A call that is under way when the server stops is answered within its own limit; streams are cut.
 GRACE_S = 6.0
-
-
-@dataclass(frozen=True, slots=True)
-class Neighbours:
-    """What checkout knows of the services beside it: their stubs, and what to close at the end."""
-
-    addresses: lookup_pb2_grpc.AddressLookupServiceAsyncStub
-    wallet: lookup_pb2_grpc.WalletLookupServiceAsyncStub
-    charges: charge_pb2_grpc.ChargeServiceAsyncStub
-    charge_service: Charges
-    public: Services
 
 
 class Process:
@@ -153,7 +126,7 @@ async def build(settings: Settings) -> Process:
     payment_db = await open_database(settings.database, "payment")
     clock = ServiceClock(checkout_db)
     await clock.start()
-    neighbours = _neighbours(settings, clock, address_db, payment_db)
+    neighbours = in_this_process(settings, clock, address_db, payment_db)
     keys = SigningKeys(await _quote_keys(settings, checkout_db, clock))
     worker = ids.new_id("wrk", ids.tag(socket.gethostname(), str(os.getpid())))
     lease = Lease(checkout_db, clock, worker)
@@ -267,67 +240,6 @@ async def build(settings: Settings) -> Process:
         Server(settings, handlers, healthy=clock.fresh, drain=drain),
     )
     return process
-
-
-def _neighbours(
-    settings: Settings, clock: ServiceClock, address_db: Database, payment_db: Database
-) -> Neighbours:
-    addresses = Addresses(address_db, clock)
-    wallet = Wallet(payment_db, clock, describe_by(sandbox_methods.find))
-    book = settings.sandbox_file or settings.data_folder / "sandbox.db"
-    charges = Charges(Sandbox(str(book), clock), clock)
-    inside = Handlers(
-        {
-            f"{INTERNAL}.AddressLookupService": {"LookupAddress": addresses.lookup_address},
-            f"{INTERNAL}.WalletLookupService": {
-                "LookupPaymentMethod": wallet.lookup_payment_method
-            },
-            f"{INTERNAL}.ChargeService": {
-                "Authorize": charges.authorize,
-                "Capture": charges.capture,
-                "Void": charges.void,
-                "Refund": charges.refund,
-                "Retrieve": charges.retrieve,
-            },
-        },
-        rules=RULES,
-        identify=_nobody,
-    )
-    channel = LocalChannel(inside, caller=OURSELVES)
-    return Neighbours(
-        # On an asyncio channel a stub is what its type calls the async stub, which exists for type
-        # checkers only.
-        addresses=cast(
-            "lookup_pb2_grpc.AddressLookupServiceAsyncStub",
-            lookup_pb2_grpc.AddressLookupServiceStub(channel),
-        ),
-        wallet=cast(
-            "lookup_pb2_grpc.WalletLookupServiceAsyncStub",
-            lookup_pb2_grpc.WalletLookupServiceStub(channel),
-        ),
-        charges=cast(
-            "charge_pb2_grpc.ChargeServiceAsyncStub", charge_pb2_grpc.ChargeServiceStub(channel)
-        ),
-        charge_service=charges,
-        public={
-            f"{PUBLIC}.AddressService": {
-                "SaveAddress": addresses.save_address,
-                "ListAddresses": addresses.list_addresses,
-                "SetDefaultAddress": addresses.set_default_address,
-                "DeleteAddress": addresses.delete_address,
-            },
-            f"{PUBLIC}.WalletService": {
-                "SavePaymentMethod": wallet.save_payment_method,
-                "ListPaymentMethods": wallet.list_payment_methods,
-                "SetDefaultPaymentMethod": wallet.set_default_payment_method,
-                "DeletePaymentMethod": wallet.delete_payment_method,
-            },
-        },
-    )
-
-
-def _nobody(_token: str) -> Caller:
-    raise Fault("UNAUTHENTICATED")
 
 
 async def _quote_keys(

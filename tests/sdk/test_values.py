@@ -212,7 +212,7 @@ def test_a_value_survives_its_message():
 
 
 def test_a_moment_without_a_zone_is_refused():
-    naive = datetime(2026, 1, 1)  # noqa: DTZ001
+    naive = datetime(2026, 1, 1)  # noqa: DTZ001  # what is tested
     merchant = Merchant(
         merchant_id="m", display_name="S", country="US", currency="USD", update_time=naive
     )

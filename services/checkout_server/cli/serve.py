@@ -15,7 +15,7 @@ from checkout_server import settings as configuration
 from checkout_server import telemetry, wiring
 from checkout_server.cli import table
 from checkout_server.database import CannotOpen
-from checkout_server.settings import Settings, SettingError
+from checkout_server.settings import SettingError, Settings
 
 # Of every command: 1 is a no, 2 is "not like this" (as shells and click have it).
 CANNOT_START = 2
@@ -73,7 +73,9 @@ async def serving(
     """Serves until SIGTERM or SIGINT, then stops in the order that loses nothing. `started` is told
     the address as soon as calls are answered."""
     telemetry.configure_logging(level=settings.log_level, development=settings.development)
-    end_tracing = telemetry.start_tracing(settings.otlp_endpoint) if settings.otlp_endpoint else None
+    end_tracing = (
+        telemetry.start_tracing(settings.otlp_endpoint) if settings.otlp_endpoint else None
+    )
     told_to_stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, told_to_stop.set)
