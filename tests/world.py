@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 import grpc
 import pytest
+from google.rpc import error_details_pb2, status_pb2
 
 from checkout_sdk._pb import (
     address_pb2,
@@ -82,6 +83,29 @@ def refusal_of(answer: Any) -> str:
     attempt = answer if isinstance(answer, attempt_pb2.Attempt) else answer.attempt
     assert attempt.WhichOneof("outcome") == "rejected", attempt
     return CODE.Name(attempt.rejected.code).removeprefix("REJECTED_CODE_")
+
+
+def reason_of(error: grpc.aio.AioRpcError) -> str:
+    """The ErrorInfo reason of a refused call."""
+    return str(_detail(error, error_details_pb2.ErrorInfo).reason)
+
+
+def field_of(error: grpc.aio.AioRpcError) -> str:
+    """The path of the one field that a request was refused for."""
+    [violation] = _detail(error, error_details_pb2.BadRequest).field_violations
+    return str(violation.field)
+
+
+def _detail(error: grpc.aio.AioRpcError, kind: type[Any]) -> Any:
+    status = status_pb2.Status.FromString(details_of(error))
+    [packed] = [one for one in status.details if one.Is(kind.DESCRIPTOR)]
+    detail = kind()
+    packed.Unpack(detail)
+    return detail
+
+
+def details_of(error: grpc.aio.AioRpcError) -> bytes:
+    return bytes(dict(error.trailing_metadata() or ())["grpc-status-details-bin"])
 
 
 def codes(messages: Iterable[quote_pb2.Message]) -> list[str]:
@@ -411,7 +435,9 @@ class Buyer:
 
     async def asks(self, key: str) -> attempt_pb2.Attempt:
         """GetAttempt by key."""
-        request = attempt_pb2.GetAttemptRequest(buyer_id=self.buyer_id, idempotency_key=key)
+        request = attempt_pb2.GetAttemptRequest(
+            buyer_id=self.buyer_id, idempotency_key=key, merchant_id=SHOP
+        )
         answer = await self.world.checkout.GetAttempt(request, metadata=self.world.platform)
         return answer.attempt
 

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import NamedTuple
 
+import grpc
 import pytest
 
 from tests.e2e.processes import SQLITE, ServerProcess
+from tests.e2e.shop import PLATFORM, shop_at
+from tests.e2e.wire import Wire
 
-Serve = Callable[..., ServerProcess]
+Prepare = Callable[..., ServerProcess]
+
+
+class Served(NamedTuple):
+    """A server that the tests of a session share, and its one offer."""
+
+    server: ServerProcess
+    offer_id: str
 
 
 @pytest.fixture
@@ -20,12 +32,37 @@ def database(db_url: str) -> str:
 
 
 @pytest.fixture
-def serve(tmp_path: Path) -> Iterator[Serve]:
-    """Makes servers that share a folder and end with the test; SQLite unless told otherwise."""
+def prepare(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Prepare]:
+    """Makes servers that share a folder, not started yet; they end with the test."""
+    if "database" in request.fixturenames:
+        request.getfixturevalue("database")  # first, so that it goes when the servers have gone
     with ExitStack() as servers:
 
-        def make(**settings: str) -> ServerProcess:
-            server = ServerProcess(tmp_path / "served", **settings)
-            return servers.enter_context(server)
+        def prepared(**settings: str) -> ServerProcess:
+            return servers.enter_context(ServerProcess(tmp_path / "served", **settings))
 
-        yield make
+        yield prepared
+
+
+@pytest.fixture
+def serve(prepare: Prepare) -> Prepare:
+    """The same, and waits until they are SERVING."""
+    return lambda **settings: prepare(**settings).start()
+
+
+@pytest.fixture(scope="session")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    with ServerProcess(tmp_path_factory.mktemp("shared")) as server:
+        yield Served(server.start(), asyncio.run(_with_an_offer(server)))
+
+
+async def _with_an_offer(server: ServerProcess) -> str:
+    async with shop_at(server) as shop:
+        return await shop.open(stock=1_000)
+
+
+@pytest.fixture
+async def wire(served: Served) -> AsyncIterator[Wire]:
+    """With a token that may make every public call."""
+    async with grpc.aio.insecure_channel(served.server.target) as channel:
+        yield Wire(channel, served.server.issuer.mint(PLATFORM, "platform merchant"))

@@ -57,7 +57,7 @@ class ServerProcess:
         self._silent = False
 
     def __enter__(self) -> ServerProcess:
-        return self.start()
+        return self
 
     def __exit__(
         self,
@@ -71,8 +71,11 @@ class ServerProcess:
         print(*self.log[-MOST_SHOWN:], sep="")
 
     def start(self) -> ServerProcess:
-        """Returns once its health is SERVING."""
         self.launch()
+        return self.ready()
+
+    def ready(self) -> ServerProcess:
+        """Returns once its health is SERVING."""
         self.target = self.told(LISTENS).group(1)
         with health_of(self.target) as health:
             statuses = (answer.status for answer in health)
@@ -80,7 +83,7 @@ class ServerProcess:
         return self
 
     def launch(self) -> None:
-        """Only starts the process, for those that end by themselves."""
+        """Starts the process, and no more."""
         self.log.clear()
         self._process = subprocess.Popen(
             SERVE,

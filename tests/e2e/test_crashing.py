@@ -11,7 +11,7 @@ from grpc.aio import AioRpcError
 
 from checkout_sdk._pb.attempt_pb2 import Attempt
 from checkout_sdk._pb.quote_pb2 import Quote
-from tests.e2e.conftest import Serve
+from tests.e2e.conftest import Prepare
 from tests.e2e.ledger import ledger_of
 from tests.e2e.shop import Shop, outcome, shop_at
 
@@ -28,7 +28,7 @@ METHODS = (
 )
 
 
-async def test_a_server_killed_in_the_middle_of_a_charge_places_it_once(serve: Serve):
+async def test_a_server_killed_in_the_middle_of_a_charge_places_it_once(serve: Prepare):
     server = serve()
     async with shop_at(server) as shop, ledger_of(server) as ledger:
         await shop.open(stock=1)
@@ -44,7 +44,7 @@ async def test_a_server_killed_in_the_middle_of_a_charge_places_it_once(serve: S
         await ledger.check(orders=1)
 
 
-async def test_kills_at_random_moments_lose_and_double_nothing(serve: Serve):
+async def test_kills_at_random_moments_lose_and_double_nothing(serve: Prepare):
     seed = random.randrange(2**32)
     print(f"seed {seed}")
     chance = random.Random(seed)

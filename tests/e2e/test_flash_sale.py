@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 from itertools import pairwise
 
-from tests.e2e.conftest import Serve
+from tests.e2e.conftest import Prepare
 from tests.e2e.ledger import LOOK_EVERY_S, Ledger, Stock, ledger_of
 from tests.e2e.shop import outcome, shop_at
 
@@ -17,7 +17,7 @@ UNITS = 10
 SLOW = "pm_sandbox_slow_300"
 
 
-async def test_500_buyers_of_10_units_buy_exactly_10(database: str, serve: Serve):
+async def test_500_buyers_of_10_units_buy_exactly_10(database: str, serve: Prepare):
     server = serve(database=database)
     async with shop_at(server) as shop, ledger_of(server) as ledger:
         await shop.open(stock=UNITS)

@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from tests.e2e.conftest import Serve
+from tests.e2e.conftest import Prepare
 from tests.e2e.ledger import ledger_of
 from tests.e2e.shop import outcome, shop_at
 
@@ -16,7 +16,7 @@ SLOW = "pm_sandbox_slow_3000"
 
 
 @pytest.mark.parametrize("drain_s", ["20", "1"], ids=["long enough", "too short"])
-async def test_taps_in_flight_at_sigterm_are_each_placed_once(serve: Serve, drain_s: str):
+async def test_taps_in_flight_at_sigterm_are_each_placed_once(serve: Prepare, drain_s: str):
     server = serve(drain_s=drain_s)
     async with shop_at(server) as shop, ledger_of(server) as ledger:
         await shop.open(stock=TAPS)

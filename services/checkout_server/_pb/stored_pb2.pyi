@@ -362,7 +362,7 @@ class MoneyOperation(google.protobuf.message.Message):
     REASON_FIELD_NUMBER: builtins.int
     order_id: builtins.str
     operation: builtins.str
-    """capture, void or refund."""
+    """capture, void, refund, or release for an order that cost nothing."""
     number: builtins.int
     key: builtins.str
     provider_intent: builtins.str

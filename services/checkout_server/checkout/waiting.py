@@ -108,7 +108,10 @@ class Watch(Generic[RowT]):
 
     async def newer(self, version: int, *, timeout_s: float) -> tuple[bool, RowT | None]:
         """Whether there is a newer version by then, and its row where this process wrote it."""
-        if self._version <= version and timeout_s > 0:
+        if self._version < version:
+            # The poll finds the version that the waiter has, too: that is no news.
+            self._version, self._row = version, None
+        if self._version == version and timeout_s > 0:
             self._heard.clear()
             heard = asyncio.ensure_future(self._heard.wait())
             try:

@@ -57,10 +57,10 @@ async def test_nobody_else_finds_it(desk: Desk, process: Process, ask: Ask, stra
 
 
 @ASKS
-@pytest.mark.parametrize("order_id", [ids.new_id("ord", TAG), ids.new_id("att", TAG)])
-async def test_an_unknown_order_is_not_found(process: Process, ask: Ask, order_id: str):
+@pytest.mark.parametrize("prefix", ["ord", "att"])
+async def test_an_unknown_order_is_not_found(process: Process, ask: Ask, prefix: str):
     with pytest.raises(Fault, match="NOT_FOUND"):
-        await ask(process, order_id, buyer_call())
+        await ask(process, ids.new_id(prefix, TAG), buyer_call())
 
 
 async def listed(process: Process, call: Call, **fields: object) -> tuple[list[str], str]:
