@@ -48,6 +48,7 @@ from tests.auditor import violations
 from tests.fakes.database import ScriptedDatabase
 
 T = TypeVar("T")
+Metadata = tuple[tuple[str, str], ...]
 
 PLATFORM = "streamly"
 SHOP = "mugs"
@@ -134,6 +135,7 @@ class World:
         self.book = Book(str(settings.sandbox_file))
         self.process = process
         self._issuer = Issuer(settings, process._clock)
+        self._dead = False
         self._buyers = 0
         self._offers = 0
         self.channel = grpc.aio.insecure_channel(f"127.0.0.1:{port}")
@@ -160,6 +162,8 @@ class World:
         return cls(settings, process, databases["checkout"], await process.start())
 
     async def stop(self) -> None:
+        if self._dead:
+            return
         await self.channel.close()
         await self.process.stop()
         await self.process.close()
@@ -168,6 +172,7 @@ class World:
     async def die(self) -> None:
         """As by SIGKILL, as far as that can be played within a process: every task of it ends where
         it stands, and its lease is not given up."""
+        self._dead = True
         process = self.process
         tasks = [
             *process._driver._tasks.values(),
@@ -190,7 +195,7 @@ class World:
 
     def token(
         self, scope: str, *, buyer: str | None = None, platform: str = PLATFORM, **limits: Any
-    ) -> tuple[tuple[str, str], ...]:
+    ) -> Metadata:
         """Metadata of a caller. `limits`: merchants."""
         token = self._issuer.mint(platform, scope, buyer=buyer, **limits)
         return (("authorization", f"Bearer {token}"),)
@@ -267,13 +272,9 @@ class World:
         )
         return (await self.sales.CreateOffer(request, metadata=self.platform)).offer
 
-    async def reprice(self, offer: offer_pb2.Offer, price_minor: int) -> None:
-        request = offer_pb2.UpdateOfferRequest(
-            offer=offer_pb2.Offer(
-                offer_id=offer.offer_id, price=usd(price_minor), etag=offer.etag
-            ),
-            update_mask={"paths": ["price"]},
-        )
+    async def update(self, offer: offer_pb2.Offer, **terms: Any) -> None:
+        changed = offer_pb2.Offer(offer_id=offer.offer_id, etag=offer.etag, **terms)
+        request = offer_pb2.UpdateOfferRequest(offer=changed, update_mask={"paths": [*terms]})
         await self.sales.UpdateOffer(request, metadata=self.platform)
 
     async def end(self, offer: offer_pb2.Offer) -> None:
@@ -405,16 +406,18 @@ class Buyer:
         quote: quote_pb2.Quote | None = None,
         *,
         timeout: float | None = None,
+        caller: Metadata | None = None,
         **fields: Any,
     ) -> attempt_pb2.PlaceOrderResponse:
         """PlaceOrder on that quote, or with nothing but `fields`."""
-        return await self.tapping(quote, timeout=timeout, **fields)
+        return await self.tapping(quote, timeout=timeout, caller=caller, **fields)
 
     def tapping(
         self,
         quote: quote_pb2.Quote | None = None,
         *,
         timeout: float | None = None,
+        caller: Metadata | None = None,
         **fields: Any,
     ) -> grpc.aio.UnaryUnaryCall[
         attempt_pb2.PlaceOrderRequest, attempt_pb2.PlaceOrderResponse
@@ -424,7 +427,7 @@ class Buyer:
             fields.setdefault("quote_token", quote.quote_token)
         request = attempt_pb2.PlaceOrderRequest(**{"buyer_id": self.buyer_id} | fields)
         return self.world.checkout.PlaceOrder(
-            request, timeout=timeout, metadata=self.world.platform
+            request, timeout=timeout, metadata=caller or self.world.platform
         )
 
     async def buy(

@@ -56,22 +56,22 @@ class Shop:
     async def ask(self, rpc: Any, request: Any) -> Any:
         return await rpc(request, metadata=self.metadata, timeout=PATIENCE_S)
 
-    async def open(self, *, stock: int) -> str:
+    async def open(self, *, stock: int, seller_id: str = SELLER) -> str:
         """One item, one way to send it, and an offer that ends in an hour."""
         merchants, catalog = MerchantServiceStub(self.channel), CatalogServiceStub(self.channel)
-        seller = Merchant(merchant_id=SELLER, display_name="Mugs", country="US", currency="USD")
+        seller = Merchant(merchant_id=seller_id, display_name="Mugs", country="US", currency="USD")
         await self.ask(merchants.PutMerchant, PutMerchantRequest(merchant=seller))
         post = DeliveryOption(delivery_option_id="post", name="Post", price=usd(500))
         await self.ask(
             merchants.PutDeliveryOptions,
-            PutDeliveryOptionsRequest(merchant_id=SELLER, delivery_options=[post]),
+            PutDeliveryOptionsRequest(merchant_id=seller_id, delivery_options=[post]),
         )
         mug = Item(sku=SKU, title="A mug", price=usd(1_500))
-        await self.ask(catalog.PutItems, PutItemsRequest(merchant_id=SELLER, items=[mug]))
+        await self.ask(catalog.PutItems, PutItemsRequest(merchant_id=seller_id, items=[mug]))
         await self.ask(
-            catalog.SetStock, SetStockRequest(merchant_id=SELLER, sku=SKU, on_hand=stock)
+            catalog.SetStock, SetStockRequest(merchant_id=seller_id, sku=SKU, on_hand=stock)
         )
-        offer = Offer(merchant_id=SELLER, title="The mug of the video", skus=[SKU])
+        offer = Offer(merchant_id=seller_id, title="The mug of the video", skus=[SKU])
         offer.ends_at.FromMilliseconds(HostClock().now_ms() + HOUR_S * 1_000)
         created = await self.ask(
             OfferServiceStub(self.channel).CreateOffer,
@@ -141,8 +141,10 @@ class Shop:
 
 
 @asynccontextmanager
-async def shop_at(server: ServerProcess, offer_id: str = "") -> AsyncIterator[Shop]:
-    token = server.issuer.mint(PLATFORM, "platform merchant")
+async def shop_at(
+    server: ServerProcess, offer_id: str = "", *, platform: str = PLATFORM
+) -> AsyncIterator[Shop]:
+    token = server.issuer.mint(platform, "platform merchant")
     async with grpc.aio.insecure_channel(server.target) as channel:
         yield Shop(channel, token, offer_id)
 

@@ -66,15 +66,9 @@ def reflected(server: ServerProcess) -> StatusCode:
             return error.code()
 
 
-def test_reflection_is_for_development(serve: Prepare, production: dict[str, str]):
-    assert reflected(serve()) is StatusCode.OK
-    assert reflected(serve(database="sqlite:other", **production)) is StatusCode.UNIMPLEMENTED
-
-
-def test_production_takes_no_token_of_the_development_issuer(
-    serve: Prepare, production: dict[str, str]
-):
+def test_production_has_no_conveniences(serve: Prepare, production: dict[str, str]):
     server = serve(**production)
+    assert reflected(server) is StatusCode.UNIMPLEMENTED
     token = server.issuer.mint(PLATFORM, "platform")
     with grpc.insecure_channel(server.target) as channel, pytest.raises(grpc.RpcError) as caught:
         AddressServiceStub(channel).ListAddresses(

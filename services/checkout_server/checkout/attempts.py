@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 
 from checkout_sdk._pb import attempt_pb2
 from checkout_server import ids
-from checkout_server.call import Call
+from checkout_server.call import Call, Caller
 from checkout_server.checkout import advance, outcome, settle, store
 from checkout_server.checkout.answering import Answering
 from checkout_server.checkout.attempt import AttemptRow, State
@@ -142,7 +142,7 @@ class Attempts:
     async def _owned(self, attempt_id: str, call: Call) -> AttemptRow:
         merchant = ids.tag_of(attempt_id, "att")
         row = await store.by_id(self._database, merchant, attempt_id) if merchant else None
-        if row is None or not call.caller.owns(row.platform_id, row.buyer_id):
+        if row is None or not _may_see(call.caller, row):
             raise not_found()
         return row
 
@@ -157,7 +157,7 @@ class Attempts:
             buyer_id=buyer_id,
             idempotency_key=request.idempotency_key,
         )
-        if row is None or row.platform_id != call.caller.platform:
+        if row is None or not _may_see(call.caller, row):
             raise not_found()
         return row
 
@@ -167,3 +167,10 @@ class Attempts:
             server_time=timestamp(self._clock.now_ms()),
             messages=() if row is None else outcome.messages_of(row),
         )
+
+
+def _may_see(caller: Caller, row: AttemptRow) -> bool:
+    """Its buyer and its platform may; a token for some merchants sees theirs only."""
+    if not caller.owns(row.platform_id, row.buyer_id):
+        return False
+    return not caller.merchants or row.record().purchase.merchant_id in caller.merchants

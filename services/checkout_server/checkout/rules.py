@@ -62,8 +62,9 @@ RULES: Rules = {
         nested("lines", (MERCHANT_ID, each("lines", LINE, at_least=1, at_most=MOST_LINES))),
         text("sku", maximum=64, pattern=SKU_PATTERN, describe=SKU_TEXT),
         integer("quantity", 0, MOST_QUANTITY),
-        text("address_id", maximum=MOST_ID),
-        text("payment_method_id", maximum=MOST_ID),
+        # The neighbours refuse another form too, but from them it would look like their trouble.
+        id_of("address_id", "adr", required=False),
+        id_of("payment_method_id", "pmt", required=False),
         text("delivery_option_id", maximum=32),
         each_text("discount_codes", maximum=32, at_most=MOST_CODES),
         money("expected_total"),

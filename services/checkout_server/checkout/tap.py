@@ -25,7 +25,7 @@ import grpc
 from checkout_sdk._pb import attempt_pb2
 from checkout_server import ids
 from checkout_server._pb import lookup_pb2, lookup_pb2_grpc, stored_pb2
-from checkout_server.call import Call
+from checkout_server.call import Call, Caller
 from checkout_server.checkout import answering, outcome, store, verify
 from checkout_server.checkout.advance import Owner
 from checkout_server.checkout.answering import Answering
@@ -98,7 +98,7 @@ class Tap:
                 raise Fault("DEADLINE_TOO_SHORT")
             tapped = verify.read(request, call, self._unseal)
             terms = await self._shelf.terms(tapped.merchant)
-            if terms is None or terms.platform_id != call.caller.platform:
+            if terms is None or not _is_open_to(call.caller, terms):
                 raise not_found()
             answer_by = self._answering.answer_by(call, terms.merchant.answer_within_ms)
             before = await store.by_key(
@@ -282,3 +282,10 @@ class Tap:
             platform_id=call.caller.platform,
             traceparent=call.traceparent,
         )
+
+
+def _is_open_to(caller: Caller, terms: MerchantTerms) -> bool:
+    """An offer id alone leads to any merchant; the token says whose it is for."""
+    if terms.platform_id != caller.platform:
+        return False
+    return not caller.merchants or terms.merchant.merchant_id in caller.merchants

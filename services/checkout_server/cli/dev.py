@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
-from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated
 
@@ -25,14 +24,11 @@ TOKEN_LIFE_S = 365 * 24 * 3_600
 
 
 def dev(
-    data: Annotated[
-        Path | None, typer.Option(help="Folder of the data, instead of CHECKOUT_DATABASE.")
-    ] = None,
     ephemeral: Annotated[bool, typer.Option(help="Forget everything at the end.")] = False,
 ) -> None:
     """Serve with the sandbox and a seeded shop; prints what to paste for a first tap.
 
-    Settings are those of serve. The data is kept, in .data unless told otherwise.
+    Configured by the environment as serve is. The data is kept, in .data unless told otherwise.
     """
     settings = settings_or_exit()
     if not settings.development or not settings.loopback or settings.jwks_file:
@@ -44,7 +40,7 @@ def dev(
         with TemporaryDirectory(prefix="onetap-") as folder:
             run(_dev(replace(settings, database=f"sqlite:{folder}")))
     else:
-        run(_dev(replace(settings, database=f"sqlite:{data}") if data else settings))
+        run(_dev(settings))
 
 
 async def _dev(settings: Settings) -> None:

@@ -34,16 +34,6 @@ async def test_a_joiner_of_a_challenge_is_sent_to_the_same_bank(world: World):
     assert second.attempt.action_required.redirect_url == url
 
 
-async def test_a_joiner_of_a_decline_hears_the_decline(world: World):
-    await world.open_shop(answer_within_ms=5_000)
-    offer = await world.offer()
-    ann = await world.buyer("pm_card_threeDSecure2Required")
-    first = await ann.buy(offer)
-    world.bank(first.attempt.attempt_id, passed=False)
-    await ann.comes_back(first.attempt.attempt_id)
-    assert refusal_of(await world.reaches(first.attempt.attempt_id, "DECLINED")) == "ACTION_FAILED"
-
-
 async def test_the_same_purchase_a_moment_later_is_a_duplicate_kept_under_its_key(world: World):
     offer = await world.offer()
     ann = await world.buyer()

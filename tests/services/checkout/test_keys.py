@@ -125,7 +125,7 @@ async def not_deliverable(world: World, ann: Buyer) -> attempt_pb2.PlaceOrderRes
 async def changed(world: World, ann: Buyer) -> attempt_pb2.PlaceOrderResponse:
     offer = await world.offer()
     quote = await ann.quote(offer)
-    await world.reprice(offer, 9_900)
+    await world.update(offer, price=usd(9_900))
     return await ann.tap(quote, idempotency_key="the-key-1")
 
 
