@@ -193,6 +193,10 @@ class World:
         await process.close()
         self.book.close()
 
+    def slow_network(self, ms: float) -> None:
+        """From now on the provider's answers take that much longer to arrive."""
+        self.process._charges._gateway._latency_ms = ms  # type: ignore[attr-defined]
+
     def token(
         self, scope: str, *, buyer: str | None = None, platform: str = PLATFORM, **limits: Any
     ) -> Metadata:

@@ -45,6 +45,12 @@ class Caller:
             raise not_found()
         return ids.tag(self.platform, merchant_id)
 
+    def serves(self, merchant: str) -> bool:
+        """Whether a merchant's rows, by its tag, may be shown to this caller at all."""
+        if not self.merchants:
+            return True
+        return merchant in {ids.tag(self.platform, name) for name in self.merchants}
+
     @property
     def platform_tag(self) -> str:
         return ids.tag(self.platform)

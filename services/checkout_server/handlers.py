@@ -23,7 +23,7 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
-from contextlib import aclosing, contextmanager
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
 import grpc
@@ -86,6 +86,8 @@ class Handlers(grpc.GenericRpcHandler):
     ) -> None:
         self._rules = rules
         self._identify = identify
+        self._streams: set[asyncio.Timeout] = set()
+        self._ending = False
         self.rpcs: Mapping[str, Rpc] = {f"/{rpc.name}": rpc for rpc in rpcs(services)}
         self._doors = {path: self._door(rpc) for path, rpc in self.rpcs.items()}
         unruled = [
@@ -108,9 +110,33 @@ class Handlers(grpc.GenericRpcHandler):
         with _answering(rpc, arrival):
             method, request, call = self._admit(rpc, data, arrival)
             answers: AsyncIterator[Message] = method(request, call)
-            async with aclosing(answers):  # type: ignore[type-var]  # methods are generators
+            async with (
+                self._until_the_end(),
+                aclosing(answers),  # type: ignore[type-var]  # methods are generators
+            ):
                 async for answer in answers:
                     await send(answer.SerializeToString())
+
+    def end_streams(self) -> None:
+        """With SHUTTING_DOWN, now and from now on: a watcher goes on elsewhere, and would keep this
+        process for as long as it may."""
+        self._ending = True
+        for stream in self._streams:
+            stream.reschedule(asyncio.get_running_loop().time())
+
+    @asynccontextmanager
+    async def _until_the_end(self) -> AsyncIterator[None]:
+        limit = asyncio.timeout(0 if self._ending else None)
+        try:
+            async with limit:
+                self._streams.add(limit)
+                yield
+        except TimeoutError:
+            if limit.expired():
+                raise Fault("SHUTTING_DOWN") from None
+            raise
+        finally:
+            self._streams.discard(limit)
 
     def service(
         self, handler_call_details: grpc.HandlerCallDetails

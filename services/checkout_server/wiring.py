@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import secrets
 import socket
+import time
+from collections.abc import Awaitable
+from typing import TypeVar
+
+import structlog
 
 from checkout_server import ids
 from checkout_server._pb import stored_pb2
@@ -26,12 +32,13 @@ from checkout_server.checkout.group import Groups
 from checkout_server.checkout.provider_queue import ProviderQueue
 from checkout_server.checkout.recovery import Recovery
 from checkout_server.checkout.shelf import Shelf
+from checkout_server.checkout.steps import Steps
 from checkout_server.checkout.tap import Tap
 from checkout_server.checkout.worker import Lease
 from checkout_server.contract import Services
 from checkout_server.database import Database, Tx
 from checkout_server.database.clock import ServiceClock
-from checkout_server.database.open import open_database
+from checkout_server.database.open import open_database, open_reserved
 from checkout_server.handlers import Handlers
 from checkout_server.identity import verifier
 from checkout_server.merchants import rules as merchants_rules
@@ -63,8 +70,13 @@ RULES = {
     **quotes_rules.RULES,
     **wallet_rules.RULES,
 }
-# A call that is under way when the server stops is answered within its own limit; streams are cut.
+# A call that is under way when the server stops is answered within its own limit, which for a tap
+# is 5 s at most. Our streams are ended at once; only who watches gRPC's own health has all of it.
 GRACE_S = 6.0
+
+T = TypeVar("T")
+
+log = structlog.get_logger(__name__)
 
 
 class Process:
@@ -74,6 +86,7 @@ class Process:
         self,
         settings: Settings,
         databases: tuple[Database, ...],
+        failed: asyncio.Event,
         clock: ServiceClock,
         lease: Lease,
         driver: Driver,
@@ -84,6 +97,8 @@ class Process:
     ) -> None:
         self._settings = settings
         self._databases = databases
+        # Set for good when a database has failed: this process must be started anew.
+        self.failed = failed
         self._clock = clock
         self._lease = lease
         self._driver = driver
@@ -107,16 +122,34 @@ class Process:
 
     async def close(self) -> None:
         for database in self._databases:
-            await database.close()
+            await _tried("close database", database.close())
 
     async def drain(self) -> None:
-        """No call is left. What is at the provider finishes; what only waits is left to its row."""
-        await self._recovery.stop()
-        await self._driver.drain(self._settings.drain_s)
-        await self._operations.drain(self._settings.drain_s)
-        await self._charges.drain(self._settings.drain_s)
-        await self._lease.stop()
-        await self._clock.stop()
+        """No call is left. What is at the provider finishes; what only waits is left to its row.
+        All of it together has `drain_s`, and trouble with one part does not keep the others from
+        theirs."""
+        within_s = self._settings.drain_s
+        ends_at = time.monotonic() + within_s
+        await _tried("stop recovery", self._recovery.stop())
+        left = await asyncio.gather(
+            _tried("drain attempts", self._driver.drain(within_s)),
+            _tried("drain operations", self._operations.drain(within_s)),
+        )
+        left_s = max(ends_at - time.monotonic(), 0.0)
+        await _tried("drain charges", self._charges.drain(left_s))
+        # Whose drain broke may have left anything.
+        still = sum(1 if count is None else count for count in left)
+        await _tried("stop lease", self._lease.stop(left=still))
+        await _tried("stop clock", self._clock.stop())
+
+
+async def _tried(step: str, work: Awaitable[T]) -> T | None:
+    """What came of a step of stopping; None when it broke."""
+    try:
+        return await work
+    except Exception:
+        log.exception("stop.step_failed", operation=step)
+        return None
 
 
 async def build(settings: Settings) -> Process:
@@ -124,12 +157,17 @@ async def build(settings: Settings) -> Process:
     checkout_db = await open_database(settings.database, "checkout")
     address_db = await open_database(settings.database, "address")
     payment_db = await open_database(settings.database, "payment")
-    clock = ServiceClock(checkout_db)
+    # A burst of reads must not cost the lease. Taps and T2 stay with the big pool: they would take
+    # a small one away from the lease, and T2 is tried again, in the end by recovery.
+    reserved_db = await open_reserved(checkout_db, settings.database, "checkout")
+    # On SQLite the reserved one is checkout's own.
+    databases = tuple(dict.fromkeys((checkout_db, address_db, payment_db, reserved_db)))
+    clock = ServiceClock(reserved_db)
     await clock.start()
     neighbours = in_this_process(settings, clock, address_db, payment_db)
     keys = SigningKeys(await _quote_keys(settings, checkout_db, clock))
     worker = ids.new_id("wrk", ids.tag(socket.gethostname(), str(os.getpid())))
-    lease = Lease(checkout_db, clock, worker)
+    lease = Lease(reserved_db, clock, worker)
     windows = Windows(
         forward_ms=settings.forward_window_ms,
         challenge_ms=settings.challenge_ms,
@@ -149,14 +187,14 @@ async def build(settings: Settings) -> Process:
         groups,
         lease,
         attempt_changes,
-        Conversation(neighbours.charges, lease),
+        Steps(clock, groups, lease, Conversation(neighbours.charges, lease), windows),
         queue,
-        windows,
     )
     answering = Answering(
         checkout_db,
         clock,
         attempt_changes,
+        driver.meet,
         answer_within_ms=settings.answer_within_ms,
         forward_window_ms=settings.forward_window_ms,
     )
@@ -227,17 +265,25 @@ async def build(settings: Settings) -> Process:
     async def drain() -> None:
         await process.drain()
 
+    failed = asyncio.Event()
+
+    def healthy() -> bool:
+        if any(database.failed for database in databases):
+            failed.set()
+        return clock.fresh() and not failed.is_set()
+
     handlers = Handlers(services, rules=RULES, identify=verifier(settings, clock).caller)
     process = Process(
         settings,
-        (checkout_db, address_db, payment_db),
+        databases,
+        failed,
         clock,
         lease,
         driver,
         operations,
-        Recovery(checkout_db, lease, driver, operations),
+        Recovery(reserved_db, lease, driver, operations),
         neighbours.charge_service,
-        Server(settings, handlers, healthy=clock.fresh, drain=drain),
+        Server(settings, handlers, healthy=healthy, drain=drain),
     )
     return process
 

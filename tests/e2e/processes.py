@@ -17,7 +17,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
 from typing import IO
 
 import grpc
@@ -59,13 +58,8 @@ class ServerProcess:
     def __enter__(self) -> ServerProcess:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self._running.poll() is None:
+    def __exit__(self, *_: object) -> None:
+        if self._process is not None and self._process.poll() is None:
             self.kill()
         # Shown by pytest when the test has failed.
         print(*self.log[-MOST_SHOWN:], sep="")

@@ -41,9 +41,7 @@ HOME = address_pb2.PostalAddress(
 )
 SHOWN = quote_pb2.Attribution(video_id="v", creator_id="c", card_id="k", experiment_arm="a")
 JOURNEY = quote_pb2.Journey(journey_id="j", steps=1, elapsed=Duration(seconds=3))
-LINES = quote_pb2.LineSource(
-    merchant_id="mugs", lines=[quote_pb2.Line(sku="mug", quantity=1)]
-)
+LINES = quote_pb2.LineSource(merchant_id="mugs", lines=[quote_pb2.Line(sku="mug", quantity=1)])
 OFFERED = offer_pb2.Offer(
     merchant_id="mugs",
     title="A mug",

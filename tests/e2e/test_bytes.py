@@ -1,4 +1,4 @@
-"""Bytes that no client of ours would send: each is refused with a fixed text, and nothing breaks."""
+"""Bytes that no client of ours would send: each is refused, by a fixed text, and nothing breaks."""
 
 from __future__ import annotations
 
@@ -8,11 +8,8 @@ import pytest
 from google.protobuf.descriptor import FieldDescriptor
 from grpc import StatusCode
 
-from checkout_sdk._pb.item_pb2 import GetItemRequest, Item, PutItemsRequest
-from checkout_sdk._pb.quote_pb2 import BatchCreateQuotesRequest, CreateQuoteRequest
-from checkout_server.contract import Rpc
-from tests.e2e.ledger import row_counts
-from tests.e2e.conftest import Served
+from checkout_sdk._pb.item_pb2 import GetItemRequest, PutItemsRequest
+from checkout_sdk._pb.quote_pb2 import BatchCreateQuotesRequest
 from tests.e2e.shop import SELLER, SKU
 from tests.e2e.wire import RPC_OF, RPCS, SERVED, Answer, Wire
 
@@ -50,8 +47,12 @@ async def test_a_call_of_a_later_release_says_so_before_it_reads(wire: Wire):
 
 
 async def test_text_that_is_not_utf_8_is_malformed(wire: Wire):
-    texts = [(rpc, field.number) for rpc in SERVED for field in rpc.request_type.DESCRIPTOR.fields
-             if field.type == FieldDescriptor.TYPE_STRING]
+    texts = [
+        (rpc, field.number)
+        for rpc in SERVED
+        for field in rpc.request_type.DESCRIPTOR.fields
+        if field.type == FieldDescriptor.TYPE_STRING
+    ]
     answers = await asyncio.gather(
         *(wire.ask(rpc, tag(number, 2) + b"\x02\xc3\x28") for rpc, number in texts)
     )

@@ -18,9 +18,7 @@ from tests.e2e.ledger import row_counts
 from tests.e2e.samples import SAMPLES
 from tests.e2e.wire import RPC_OF, Wire
 
-PUBLIC = [
-    kind for kind in wiring.RULES if kind.DESCRIPTOR.file.package == wiring.PUBLIC
-]
+PUBLIC = [kind for kind in wiring.RULES if kind.DESCRIPTOR.file.package == wiring.PUBLIC]
 
 
 def name_of(kind: type[Message]) -> str:

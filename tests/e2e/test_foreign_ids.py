@@ -69,7 +69,11 @@ INTRUDERS = (
     Intruder("another buyer", OURS, "buyer", EVERYTHING - {"off", ""}, buyer="bob"),
     # A platform's buyers are not any one seller's.
     Intruder(
-        "another seller", OURS, "platform merchant", EVERYTHING - {"adr", "pmt"}, merchants=("teas",)
+        "another seller",
+        OURS,
+        "platform merchant",
+        EVERYTHING - {"adr", "pmt"},
+        merchants=("teas",),
     ),
 )
 # Cards are shown to people who have not signed in.
@@ -227,7 +231,7 @@ def base_of(kind: type[Message], buyer_id: str, offer_id: str) -> Message:
     }
     request = bases.get(kind) or deepcopy(SAMPLES[kind])
     if "buyer_id" in kind.DESCRIPTOR.fields_by_name:
-        request.buyer_id = buyer_id  # type: ignore[attr-defined]  # it is there
+        request.buyer_id = buyer_id
     return request
 
 

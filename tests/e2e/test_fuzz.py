@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from copy import deepcopy
-from typing import Any
+from typing import Any, NamedTuple
 
 import grpc
 import pytest
@@ -20,7 +20,7 @@ from checkout_sdk._pb.quote_pb2 import CreateQuoteRequest
 from tests.e2e.processes import ServerProcess
 from tests.e2e.samples import SAMPLES
 from tests.e2e.shop import PLATFORM, SELLER, SKU, shop_at
-from tests.e2e.wire import RPC_OF, SERVED, Answer, Wire
+from tests.e2e.wire import RPC_OF, Answer, Wire
 
 MOST_AT_ONCE = 10
 MOST_CHANGES = 4
@@ -40,24 +40,36 @@ def shaken(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
         yield server.start()
 
 
+class Known(NamedTuple):
+    """What opens doors: without it no request gets far."""
+
+    words: Sequence[str]
+    requests: Sequence[Message]
+
+
 @pytest.fixture(scope="module")
-def known(shaken: ServerProcess) -> tuple[str, ...]:
-    """Words that open doors: without them no request gets far."""
-    return asyncio.run(_ids_of_an_order(shaken))
+def known(shaken: ServerProcess) -> Known:
+    return asyncio.run(_of_an_order(shaken))
 
 
-async def _ids_of_an_order(server: ServerProcess) -> tuple[str, ...]:
+async def _of_an_order(server: ServerProcess) -> Known:
     async with shop_at(server) as shop:
         await shop.open(stock=1_000)
         await shop.sign_up("ann")
         bought, other = [await shop.quote("ann") for _ in range(2)]
-        placed = (await shop.tap_until_decided("ann", bought)).placed.order
-    return (
+        order = (await shop.tap_until_decided("ann", bought)).placed.order
+    words = (
         *("ann", SELLER, SKU, "USD", "US"),
-        *(shop.offer_id, placed.attempt_id, placed.order_id, placed.address_id),
-        placed.payment_method.payment_method_id,
+        *(shop.offer_id, order.attempt_id, order.order_id, order.address_id),
+        order.payment_method.payment_method_id,
         *(bought.quote_token, bought.tap_key, other.quote_token),
     )
+    requests = (
+        *SAMPLES.values(),
+        CreateQuoteRequest(buyer_id="ann", offer_id=shop.offer_id),
+        PlaceOrderRequest(buyer_id="ann", quote_token=other.quote_token),
+    )
+    return Known(words, [one for one in requests if not RPC_OF[type(one)].streams])
 
 
 @pytest.fixture
@@ -68,16 +80,16 @@ async def wire(shaken: ServerProcess) -> AsyncIterator[Wire]:
 
 
 @settings(
-    max_examples=60,
+    max_examples=250,
     deadline=None,
     # The server and its channel outlive an example on purpose.
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(data=st.data())
-async def test_any_request_is_answered(data: st.DataObject, wire: Wire, known: tuple[str, ...]):
-    requests = data.draw(st.lists(st.one_of(odd(known), spoiled()), max_size=MOST_AT_ONCE))
-    unary = [(RPC_OF[kind], sent) for kind, sent in requests if not RPC_OF[kind].streams]
-    for answer in await asyncio.gather(*(wire.ask(*one) for one in unary)):
+async def test_any_request_is_answered(data: st.DataObject, wire: Wire, known: Known):
+    requests = data.draw(st.lists(odd(known) | spoiled(known), max_size=MOST_AT_ONCE))
+    answers = await asyncio.gather(*(wire.ask(RPC_OF[kind], sent) for kind, sent in requests))
+    for answer in answers:
         assert is_of_use(answer), answer
 
 
@@ -102,32 +114,25 @@ def is_of_use(answer: Answer) -> bool:
 
 
 @st.composite
-def odd(draw: st.DrawFn, known: tuple[str, ...]) -> tuple[type[Message], bytes]:
-    """A sample with a few of its fields, however deep, made into something else."""
-    plain = (
-        *SAMPLES.values(),
-        PlaceOrderRequest(buyer_id="ann", quote_token=known[-1]),
-        CreateQuoteRequest(buyer_id="ann", offer_id=known[5]),
-    )
-    message = deepcopy(draw(st.sampled_from(plain)))
+def odd(draw: st.DrawFn, known: Known) -> tuple[type[Message], bytes]:
+    """A request with a few of its fields, however deep, made into something else."""
+    message = deepcopy(draw(st.sampled_from(known.requests)))
     for _ in range(draw(st.integers(1, MOST_CHANGES))):
         part = draw(st.sampled_from(list(parts_of(message))))
-        change(draw, part, draw(st.sampled_from(part.DESCRIPTOR.fields)), known)
+        change(draw, part, draw(st.sampled_from(list(part.DESCRIPTOR.fields))), known.words)
     return type(message), message.SerializeToString()
 
 
 @st.composite
-def spoiled(draw: st.DrawFn) -> tuple[type[Message], bytes]:
-    """A sample's bytes with some cut out and others put in."""
-    kind = draw(st.sampled_from(list(SAMPLES)))
-    data = SAMPLES[kind].SerializeToString()
+def spoiled(draw: st.DrawFn, known: Known) -> tuple[type[Message], bytes]:
+    """A request's bytes with some cut out and others put in."""
+    message = draw(st.sampled_from(known.requests))
+    data = message.SerializeToString()
     start, end = sorted(draw(st.integers(0, len(data))) for _ in range(2))
-    return kind, data[:start] + draw(st.binary(max_size=20)) + data[end:]
+    return type(message), data[:start] + draw(st.binary(max_size=20)) + data[end:]
 
 
-def change(
-    draw: st.DrawFn, message: Message, field: FieldDescriptor, known: tuple[str, ...]
-) -> None:
+def change(draw: st.DrawFn, message: Message, field: FieldDescriptor, known: Sequence[str]) -> None:
     """Another value, one entry more, or none at all."""
     if draw(st.booleans()) and field.is_repeated:
         message.ClearField(field.name)
@@ -145,16 +150,16 @@ def change(
         setattr(message, field.name, draw(scalar(field, known)))
 
 
-def scalar(field: FieldDescriptor, known: tuple[str, ...]) -> st.SearchStrategy[Any]:
+def scalar(field: FieldDescriptor, known: Sequence[str]) -> st.SearchStrategy[Any]:
     if field.cpp_type in ENDS:
         least, most = ENDS[field.cpp_type]
-        return st.one_of(st.integers(-2, 100), st.sampled_from((least, most, 10**9, 10**12 % most)))
+        return st.one_of(st.integers(-2, 100), st.sampled_from((least, most)))
     if field.cpp_type == FieldDescriptor.CPPTYPE_BOOL:
         return st.booleans()
     return words(known)
 
 
-def words(known: tuple[str, ...]) -> st.SearchStrategy[str]:
+def words(known: Sequence[str]) -> st.SearchStrategy[str]:
     return st.one_of(st.sampled_from(known), st.sampled_from(CURIOUS), TEXT)
 
 
@@ -180,7 +185,8 @@ def extremes(sample: Message, number: int) -> Iterator[Message]:
         copy = deepcopy(sample)
         part, field = list(numbers_in(copy))[number]
         value = ENDS[field.cpp_type][end]
-        setattr(part, field.name, value) if not field.is_repeated else getattr(
-            part, field.name
-        ).append(value)
+        if field.is_repeated:
+            getattr(part, field.name).append(value)
+        else:
+            setattr(part, field.name, value)
         yield copy

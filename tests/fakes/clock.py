@@ -10,5 +10,8 @@ class FakeClock:
     def fresh(self) -> bool:
         return True
 
+    async def sample(self) -> bool:
+        return True
+
     def advance(self, ms: int) -> None:
         self._now_ms += ms

@@ -37,6 +37,10 @@ class ScriptedDatabase:
     def durability(self) -> str:
         return self._inner.durability
 
+    @property
+    def failed(self) -> bool:
+        return self._inner.failed
+
     def break_at(self, statement: str, error: Exception, *, times: int = 1) -> None:
         """The next transactions with such a statement fail there, and write nothing."""
         self._script += [Failure(statement, error, committed=False)] * times

@@ -29,7 +29,7 @@ from checkout_sdk._pb import merchant_pb2 as onetap_dot_checkout_dot_v1_dot_merc
 from checkout_sdk._pb import money_pb2 as onetap_dot_checkout_dot_v1_dot_money__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fonetap/internal/v1/charge.proto\x12\x12onetap.internal.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a onetap/checkout/v1/attempt.proto\x1a!onetap/checkout/v1/merchant.proto\x1a\x1eonetap/checkout/v1/money.proto\"\xd8\x02\n\x06\x43harge\x12\x30\n\x06status\x18\x01 \x01(\x0e\x32 .onetap.internal.v1.ChargeStatus\x12\x17\n\x0fprovider_intent\x18\x02 \x01(\t\x12)\n\x06\x61mount\x18\x03 \x01(\x0b\x32\x19.onetap.checkout.v1.Money\x12\x0f\n\x07\x61\x63\x63ount\x18\x04 \x01(\t\x12\x14\n\x0c\x64\x65\x63line_code\x18\x05 \x01(\t\x12\x32\n\x06\x61\x63tion\x18\x06 \x01(\x0b\x32\".onetap.checkout.v1.ActionRequired\x12.\n\x0bretry_after\x18\x07 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0e\n\x06reason\x18\x08 \x01(\t\x12+\n\x08refunded\x18\t \x01(\x0b\x32\x19.onetap.checkout.v1.Money\x12\x10\n\x08replayed\x18\n \x01(\x08\"\xde\x02\n\x10\x41uthorizeRequest\x12\x0b\n\x03key\x18\x01 \x01(\t\x12)\n\x06\x61mount\x18\x02 \x01(\x0b\x32\x19.onetap.checkout.v1.Money\x12\x13\n\x0bmerchant_id\x18\x03 \x01(\t\x12\x12\n\nattempt_id\x18\x04 \x01(\t\x12\x0f\n\x07\x61\x63\x63ount\x18\x05 \x01(\t\x12\x35\n\x0c\x63\x61pture_mode\x18\x06 \x01(\x0e\x32\x1f.onetap.checkout.v1.CaptureMode\x12\x12\n\nreturn_url\x18\x07 \x01(\t\x12\x1a\n\x12provider_reference\x18\x08 \x01(\t\x12\x19\n\x11provider_customer\x18\t \x01(\t\x12\x16\n\x0eparams_version\x18\n \x01(\x05\x12\x11\n\ttombstone\x18\x0b \x01(\x08\x12+\n\x07send_by\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"?\n\x11\x41uthorizeResponse\x12*\n\x06\x63harge\x18\x01 \x01(\x0b\x32\x1a.onetap.internal.v1.Charge\"r\n\x0e\x43\x61ptureRequest\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x63\x63ount\x18\x02 \x01(\t\x12\x17\n\x0fprovider_intent\x18\x03 \x01(\t\x12)\n\x06\x61mount\x18\x04 \x01(\x0b\x32\x19.onetap.checkout.v1.Money\"=\n\x0f\x43\x61ptureResponse\x12*\n\x06\x63harge\x18\x01 \x01(\x0b\x32\x1a.onetap.internal.v1.Charge\"D\n\x0bVoidRequest\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x63\x63ount\x18\x02 \x01(\t\x12\x17\n\x0fprovider_intent\x18\x03 \x01(\t\":\n\x0cVoidResponse\x12*\n\x06\x63harge\x18\x01 \x01(\x0b\x32\x1a.onetap.internal.v1.Charge\"q\n\rRefundRequest\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x63\x63ount\x18\x02 \x01(\t\x12\x17\n\x0fprovider_intent\x18\x03 \x01(\t\x12)\n\x06\x61mount\x18\x04 \x01(\x0b\x32\x19.onetap.checkout.v1.Money\"U\n\x0eRefundResponse\x12*\n\x06\x63harge\x18\x01 \x01(\x0b\x32\x1a.onetap.internal.v1.Charge\x12\x17\n\x0fprovider_refund\x18\x02 \x01(\t\";\n\x0fRetrieveRequest\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\t\x12\x17\n\x0fprovider_intent\x18\x02 \x01(\t\">\n\x10RetrieveResponse\x12*\n\x06\x63harge\x18\x01 \x01(\x0b\x32\x1a.onetap.internal.v1.Charge\"m\n\rProviderEvent\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x63\x63ount\x18\x02 \x01(\t\x12\x17\n\x0fprovider_intent\x18\x03 \x01(\t\x12\x12\n\nattempt_id\x18\x04 \x01(\t\x12\x0c\n\x04type\x18\x05 \x01(\t\"&\n\x11ListEventsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\"G\n\x12ListEventsResponse\x12\x31\n\x06\x65vents\x18\x01 \x03(\x0b\x32!.onetap.internal.v1.ProviderEvent\"%\n\x10\x41\x63kEventsRequest\x12\x11\n\tevent_ids\x18\x01 \x03(\t\"\x13\n\x11\x41\x63kEventsResponse*\xff\x02\n\x0c\x43hargeStatus\x12\x1d\n\x19\x43HARGE_STATUS_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x43HARGE_STATUS_AUTHORIZED\x10\x01\x12\x1a\n\x16\x43HARGE_STATUS_CAPTURED\x10\x02\x12\x1a\n\x16\x43HARGE_STATUS_DECLINED\x10\x03\x12!\n\x1d\x43HARGE_STATUS_ACTION_REQUIRED\x10\x04\x12\x1c\n\x18\x43HARGE_STATUS_PROCESSING\x10\x05\x12\x1b\n\x17\x43HARGE_STATUS_CANCELLED\x10\x06\x12\x19\n\x15\x43HARGE_STATUS_UNKNOWN\x10\x07\x12\x16\n\x12\x43HARGE_STATUS_BUSY\x10\x08\x12\x1a\n\x16\x43HARGE_STATUS_KEY_USED\x10\t\x12\x18\n\x14\x43HARGE_STATUS_ABSENT\x10\n\x12\x1a\n\x16\x43HARGE_STATUS_REFUNDED\x10\x0b\x12\x17\n\x13\x43HARGE_STATUS_STUCK\x10\x0c\x32\xe7\x04\n\rChargeService\x12X\n\tAuthorize\x12$.onetap.internal.v1.AuthorizeRequest\x1a%.onetap.internal.v1.AuthorizeResponse\x12R\n\x07\x43\x61pture\x12\".onetap.internal.v1.CaptureRequest\x1a#.onetap.internal.v1.CaptureResponse\x12I\n\x04Void\x12\x1f.onetap.internal.v1.VoidRequest\x1a .onetap.internal.v1.VoidResponse\x12O\n\x06Refund\x12!.onetap.internal.v1.RefundRequest\x1a\".onetap.internal.v1.RefundResponse\x12U\n\x08Retrieve\x12#.onetap.internal.v1.RetrieveRequest\x1a$.onetap.internal.v1.RetrieveResponse\x12[\n\nListEvents\x12%.onetap.internal.v1.ListEventsRequest\x1a&.onetap.internal.v1.ListEventsResponse\x12X\n\tAckEvents\x12$.onetap.internal.v1.AckEventsRequest\x1a%.onetap.internal.v1.AckEventsResponseBR\n\x16\x64\x65v.onetap.internal.v1P\x01Z!onetap.dev/internal/v1;internalv1\xaa\x02\x12OneTap.Internal.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fonetap/internal/v1/charge.proto\x12\x12onetap.internal.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a onetap/checkout/v1/attempt.proto\x1a!onetap/checkout/v1/merchant.proto\x1a\x1eonetap/checkout/v1/money.proto\"\xd8\x02\n\x06\x43harge\x12\x30\n\x06status\x18\x01 \x01(\x0e\x32 .onetap.internal.v1.ChargeStatus\x12\x17\n\x0fprovider_intent\x18\x02 \x01(\t\x12)\n\x06\x61mount\x18\x03 \x01(\x0b\x32\x19.onetap.checkout.v1.Money\x12\x0f\n\x07\x61\x63\x63ount\x18\x04 \x01(\t\x12\x14\n\x0c\x64\x65\x63line_code\x18\x05 \x01(\t\x12\x32\n\x06\x61\x63tion\x18\x06 \x01(\x0b\x32\".onetap.checkout.v1.ActionRequired\x12.\n\x0bretry_after\x18\x07 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0e\n\x06reason\x18\x08 \x01(\t\x12+\n\x08refunded\x18\t \x01(\x0b\x32\x19.onetap.checkout.v1.Money\x12\x10\n\x08replayed\x18\n \x01(\x08\"\xde\x02\n\x10\x41uthorizeRequest\x12\x0b\n\x03key\x18\x01 \x01(\t\x12)\n\x06\x61mount\x18\x02 \x01(\x0b\x32\x19.onetap.checkout.v1.Money\x12\x13\n\x0bmerchant_id\x18\x03 \x01(\t\x12\x12\n\nattempt_id\x18\x04 \x01(\t\x12\x0f\n\x07\x61\x63\x63ount\x18\x05 \x01(\t\x12\x35\n\x0c\x63\x61pture_mode\x18\x06 \x01(\x0e\x32\x1f.onetap.checkout.v1.CaptureMode\x12\x12\n\nreturn_url\x18\x07 \x01(\t\x12\x1a\n\x12provider_reference\x18\x08 \x01(\t\x12\x19\n\x11provider_customer\x18\t \x01(\t\x12\x16\n\x0eparams_version\x18\n \x01(\x05\x12\x11\n\ttombstone\x18\x0b \x01(\x08\x12+\n\x07send_by\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"?\n\x11\x41uthorizeResponse\x12*\n\x06\x63harge\x18\x01 \x01(\x0b\x32\x1a.onetap.internal.v1.Charge\"r\n\x0e\x43\x61ptureRequest\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x63\x63ount\x18\x02 \x01(\t\x12\x17\n\x0fprovider_intent\x18\x03 \x01(\t\x12)\n\x06\x61mount\x18\x04 \x01(\x0b\x32\x19.onetap.checkout.v1.Money\"=\n\x0f\x43\x61ptureResponse\x12*\n\x06\x63harge\x18\x01 \x01(\x0b\x32\x1a.onetap.internal.v1.Charge\"q\n\x0bVoidRequest\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x63\x63ount\x18\x02 \x01(\t\x12\x17\n\x0fprovider_intent\x18\x03 \x01(\t\x12+\n\x07send_by\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\":\n\x0cVoidResponse\x12*\n\x06\x63harge\x18\x01 \x01(\x0b\x32\x1a.onetap.internal.v1.Charge\"\x9e\x01\n\rRefundRequest\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x63\x63ount\x18\x02 \x01(\t\x12\x17\n\x0fprovider_intent\x18\x03 \x01(\t\x12)\n\x06\x61mount\x18\x04 \x01(\x0b\x32\x19.onetap.checkout.v1.Money\x12+\n\x07send_by\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"U\n\x0eRefundResponse\x12*\n\x06\x63harge\x18\x01 \x01(\x0b\x32\x1a.onetap.internal.v1.Charge\x12\x17\n\x0fprovider_refund\x18\x02 \x01(\t\";\n\x0fRetrieveRequest\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\t\x12\x17\n\x0fprovider_intent\x18\x02 \x01(\t\">\n\x10RetrieveResponse\x12*\n\x06\x63harge\x18\x01 \x01(\x0b\x32\x1a.onetap.internal.v1.Charge\"m\n\rProviderEvent\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x63\x63ount\x18\x02 \x01(\t\x12\x17\n\x0fprovider_intent\x18\x03 \x01(\t\x12\x12\n\nattempt_id\x18\x04 \x01(\t\x12\x0c\n\x04type\x18\x05 \x01(\t\"&\n\x11ListEventsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\"G\n\x12ListEventsResponse\x12\x31\n\x06\x65vents\x18\x01 \x03(\x0b\x32!.onetap.internal.v1.ProviderEvent\"%\n\x10\x41\x63kEventsRequest\x12\x11\n\tevent_ids\x18\x01 \x03(\t\"\x13\n\x11\x41\x63kEventsResponse*\xff\x02\n\x0c\x43hargeStatus\x12\x1d\n\x19\x43HARGE_STATUS_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x43HARGE_STATUS_AUTHORIZED\x10\x01\x12\x1a\n\x16\x43HARGE_STATUS_CAPTURED\x10\x02\x12\x1a\n\x16\x43HARGE_STATUS_DECLINED\x10\x03\x12!\n\x1d\x43HARGE_STATUS_ACTION_REQUIRED\x10\x04\x12\x1c\n\x18\x43HARGE_STATUS_PROCESSING\x10\x05\x12\x1b\n\x17\x43HARGE_STATUS_CANCELLED\x10\x06\x12\x19\n\x15\x43HARGE_STATUS_UNKNOWN\x10\x07\x12\x16\n\x12\x43HARGE_STATUS_BUSY\x10\x08\x12\x1a\n\x16\x43HARGE_STATUS_KEY_USED\x10\t\x12\x18\n\x14\x43HARGE_STATUS_ABSENT\x10\n\x12\x1a\n\x16\x43HARGE_STATUS_REFUNDED\x10\x0b\x12\x17\n\x13\x43HARGE_STATUS_STUCK\x10\x0c\x32\xe7\x04\n\rChargeService\x12X\n\tAuthorize\x12$.onetap.internal.v1.AuthorizeRequest\x1a%.onetap.internal.v1.AuthorizeResponse\x12R\n\x07\x43\x61pture\x12\".onetap.internal.v1.CaptureRequest\x1a#.onetap.internal.v1.CaptureResponse\x12I\n\x04Void\x12\x1f.onetap.internal.v1.VoidRequest\x1a .onetap.internal.v1.VoidResponse\x12O\n\x06Refund\x12!.onetap.internal.v1.RefundRequest\x1a\".onetap.internal.v1.RefundResponse\x12U\n\x08Retrieve\x12#.onetap.internal.v1.RetrieveRequest\x1a$.onetap.internal.v1.RetrieveResponse\x12[\n\nListEvents\x12%.onetap.internal.v1.ListEventsRequest\x1a&.onetap.internal.v1.ListEventsResponse\x12X\n\tAckEvents\x12$.onetap.internal.v1.AckEventsRequest\x1a%.onetap.internal.v1.AckEventsResponseBR\n\x16\x64\x65v.onetap.internal.v1P\x01Z!onetap.dev/internal/v1;internalv1\xaa\x02\x12OneTap.Internal.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,8 +37,8 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'checkout_server._pb.charge_
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\026dev.onetap.internal.v1P\001Z!onetap.dev/internal/v1;internalv1\252\002\022OneTap.Internal.V1'
-  _globals['_CHARGESTATUS']._serialized_start=1907
-  _globals['_CHARGESTATUS']._serialized_end=2290
+  _globals['_CHARGESTATUS']._serialized_start=1998
+  _globals['_CHARGESTATUS']._serialized_end=2381
   _globals['_CHARGE']._serialized_start=222
   _globals['_CHARGE']._serialized_end=566
   _globals['_AUTHORIZEREQUEST']._serialized_start=569
@@ -50,27 +50,27 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CAPTURERESPONSE']._serialized_start=1102
   _globals['_CAPTURERESPONSE']._serialized_end=1163
   _globals['_VOIDREQUEST']._serialized_start=1165
-  _globals['_VOIDREQUEST']._serialized_end=1233
-  _globals['_VOIDRESPONSE']._serialized_start=1235
-  _globals['_VOIDRESPONSE']._serialized_end=1293
-  _globals['_REFUNDREQUEST']._serialized_start=1295
-  _globals['_REFUNDREQUEST']._serialized_end=1408
-  _globals['_REFUNDRESPONSE']._serialized_start=1410
-  _globals['_REFUNDRESPONSE']._serialized_end=1495
-  _globals['_RETRIEVEREQUEST']._serialized_start=1497
-  _globals['_RETRIEVEREQUEST']._serialized_end=1556
-  _globals['_RETRIEVERESPONSE']._serialized_start=1558
-  _globals['_RETRIEVERESPONSE']._serialized_end=1620
-  _globals['_PROVIDEREVENT']._serialized_start=1622
-  _globals['_PROVIDEREVENT']._serialized_end=1731
-  _globals['_LISTEVENTSREQUEST']._serialized_start=1733
-  _globals['_LISTEVENTSREQUEST']._serialized_end=1771
-  _globals['_LISTEVENTSRESPONSE']._serialized_start=1773
-  _globals['_LISTEVENTSRESPONSE']._serialized_end=1844
-  _globals['_ACKEVENTSREQUEST']._serialized_start=1846
-  _globals['_ACKEVENTSREQUEST']._serialized_end=1883
-  _globals['_ACKEVENTSRESPONSE']._serialized_start=1885
-  _globals['_ACKEVENTSRESPONSE']._serialized_end=1904
-  _globals['_CHARGESERVICE']._serialized_start=2293
-  _globals['_CHARGESERVICE']._serialized_end=2908
+  _globals['_VOIDREQUEST']._serialized_end=1278
+  _globals['_VOIDRESPONSE']._serialized_start=1280
+  _globals['_VOIDRESPONSE']._serialized_end=1338
+  _globals['_REFUNDREQUEST']._serialized_start=1341
+  _globals['_REFUNDREQUEST']._serialized_end=1499
+  _globals['_REFUNDRESPONSE']._serialized_start=1501
+  _globals['_REFUNDRESPONSE']._serialized_end=1586
+  _globals['_RETRIEVEREQUEST']._serialized_start=1588
+  _globals['_RETRIEVEREQUEST']._serialized_end=1647
+  _globals['_RETRIEVERESPONSE']._serialized_start=1649
+  _globals['_RETRIEVERESPONSE']._serialized_end=1711
+  _globals['_PROVIDEREVENT']._serialized_start=1713
+  _globals['_PROVIDEREVENT']._serialized_end=1822
+  _globals['_LISTEVENTSREQUEST']._serialized_start=1824
+  _globals['_LISTEVENTSREQUEST']._serialized_end=1862
+  _globals['_LISTEVENTSRESPONSE']._serialized_start=1864
+  _globals['_LISTEVENTSRESPONSE']._serialized_end=1935
+  _globals['_ACKEVENTSREQUEST']._serialized_start=1937
+  _globals['_ACKEVENTSREQUEST']._serialized_end=1974
+  _globals['_ACKEVENTSRESPONSE']._serialized_start=1976
+  _globals['_ACKEVENTSRESPONSE']._serialized_end=1995
+  _globals['_CHARGESERVICE']._serialized_start=2384
+  _globals['_CHARGESERVICE']._serialized_end=2999
 # @@protoc_insertion_point(module_scope)

@@ -251,17 +251,24 @@ class VoidRequest(google.protobuf.message.Message):
     KEY_FIELD_NUMBER: builtins.int
     ACCOUNT_FIELD_NUMBER: builtins.int
     PROVIDER_INTENT_FIELD_NUMBER: builtins.int
+    SEND_BY_FIELD_NUMBER: builtins.int
     key: builtins.str
     account: builtins.str
     provider_intent: builtins.str
+    @property
+    def send_by(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """As in AuthorizeRequest; not set: the caller holds no lease."""
+
     def __init__(
         self,
         *,
         key: builtins.str = ...,
         account: builtins.str = ...,
         provider_intent: builtins.str = ...,
+        send_by: google.protobuf.timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["account", b"account", "key", b"key", "provider_intent", b"provider_intent"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["send_by", b"send_by"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["account", b"account", "key", b"key", "provider_intent", b"provider_intent", "send_by", b"send_by"]) -> None: ...
 
 global___VoidRequest = VoidRequest
 
@@ -290,11 +297,16 @@ class RefundRequest(google.protobuf.message.Message):
     ACCOUNT_FIELD_NUMBER: builtins.int
     PROVIDER_INTENT_FIELD_NUMBER: builtins.int
     AMOUNT_FIELD_NUMBER: builtins.int
+    SEND_BY_FIELD_NUMBER: builtins.int
     key: builtins.str
     account: builtins.str
     provider_intent: builtins.str
     @property
     def amount(self) -> checkout_sdk._pb.money_pb2.Money: ...
+    @property
+    def send_by(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """As in AuthorizeRequest; not set: the caller holds no lease."""
+
     def __init__(
         self,
         *,
@@ -302,9 +314,10 @@ class RefundRequest(google.protobuf.message.Message):
         account: builtins.str = ...,
         provider_intent: builtins.str = ...,
         amount: checkout_sdk._pb.money_pb2.Money | None = ...,
+        send_by: google.protobuf.timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["amount", b"amount"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["account", b"account", "amount", b"amount", "key", b"key", "provider_intent", b"provider_intent"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["amount", b"amount", "send_by", b"send_by"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["account", b"account", "amount", b"amount", "key", b"key", "provider_intent", b"provider_intent", "send_by", b"send_by"]) -> None: ...
 
 global___RefundRequest = RefundRequest
 

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import asyncio
 import traceback
-from collections.abc import Coroutine
-from typing import Any
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, TypeVar
 
 import structlog
 
@@ -38,6 +38,9 @@ from checkout_server.protobuf_time import timestamp_ms
 # answered by then answers to nobody.
 ANSWER_LIMIT_S = 10.0
 
+# What moves money, or keeps it from moving.
+Leased = TypeVar("Leased", AuthorizeRequest, VoidRequest, RefundRequest)
+
 log = structlog.get_logger(__name__)
 
 
@@ -49,16 +52,22 @@ class Charges:
         self._sent: set[asyncio.Task[Any]] = set()
 
     async def authorize(self, request: AuthorizeRequest, call: Call) -> AuthorizeResponse:
-        return await self._ask(self._authorize(request), AuthorizeResponse)
+        return await self._ask(
+            self._in_time(request, self._gateway.authorize, AuthorizeResponse), AuthorizeResponse
+        )
 
     async def capture(self, request: CaptureRequest, call: Call) -> CaptureResponse:
         return await self._ask(self._gateway.capture(request), CaptureResponse)
 
     async def void(self, request: VoidRequest, call: Call) -> VoidResponse:
-        return await self._ask(self._gateway.void(request), VoidResponse)
+        return await self._ask(
+            self._in_time(request, self._gateway.void, VoidResponse), VoidResponse
+        )
 
     async def refund(self, request: RefundRequest, call: Call) -> RefundResponse:
-        return await self._ask(self._gateway.refund(request), RefundResponse)
+        return await self._ask(
+            self._in_time(request, self._gateway.refund, RefundResponse), RefundResponse
+        )
 
     async def retrieve(self, request: RetrieveRequest, call: Call) -> RetrieveResponse:
         return await self._ask(self._gateway.retrieve(request), RetrieveResponse)
@@ -71,12 +80,17 @@ class Charges:
         _, left = await asyncio.wait(self._sent, timeout=timeout_s)
         return len(left)
 
-    async def _authorize(self, request: AuthorizeRequest) -> AuthorizeResponse:
+    async def _in_time(
+        self,
+        request: Leased,
+        send: Callable[[Leased], Awaitable[Answer]],
+        answer: type[Answer],
+    ) -> Answer:
         # Here, not in the handler: this is the last line before the gateway, and the process may
         # have been stopped for an hour on the way. Past the lease somebody else may be sending.
-        if self._clock.now_ms() >= timestamp_ms(request.send_by):
-            return AuthorizeResponse(charge=unknown("send_by_passed"))
-        return await self._gateway.authorize(request)
+        if request.HasField("send_by") and self._clock.now_ms() >= timestamp_ms(request.send_by):
+            return answer(charge=unknown("send_by_passed"))
+        return await send(request)
 
     async def _ask(self, sending: Coroutine[Any, Any, Answer], answer: type[Answer]) -> Answer:
         sent = asyncio.create_task(_certain(sending, answer))

@@ -46,10 +46,7 @@ def advance(
     """One step to `verdict.state`, which must be an edge away (or the same state: another try)."""
     record = _learn(row, verdict, charge, now_ms=now_ms, windows=windows)
     again = verdict.state is row.state
-    tries = row.tries + 1 if again or verdict.state is State.UNKNOWN else 0
-    wait_ms = settle.backoff_ms(tries - 1, verdict.reason) if tries else 0
-    if record.compensate and not row.record().compensate:
-        wait_ms = 0  # what must be given back is given back now
+    tries, next_ms = _next_try(row, record, verdict, now_ms)
     after = replace(
         row,
         state=verdict.state,
@@ -57,7 +54,7 @@ def advance(
         hold_state=hold_state(verdict.state),
         worker=owner.worker,
         worker_epoch=owner.epoch,
-        next_ms=now_ms + wait_ms,
+        next_ms=next_ms,
         tries=tries,
         updated_ms=now_ms,
     )
@@ -75,6 +72,42 @@ def advance(
     )
 
 
+def _next_try(
+    row: AttemptRow, record: stored_pb2.AttemptRecord, verdict: settle.Verdict, now_ms: int
+) -> tuple[int, int]:
+    """How many tries have told nothing so far, and when the next one is due."""
+    if verdict.state is State.ACTION_REQUIRED:
+        return 0, record.action_expires_ms
+    if verdict.state is not State.UNKNOWN:
+        return 0, now_ms
+    if record.compensate and not row.record().compensate:
+        return 0, now_ms  # what must be given back is given back now
+    if now_ms < row.next_ms - settle.FIRST_BACKOFF_MS // 2:
+        return row.tries, row.next_ms  # looked at early, because somebody left word: no try
+    wait_ms = max(settle.backoff_ms(row.tries, verdict.reason), verdict.wait_ms)
+    return row.tries + 1, now_ms + wait_ms
+
+
+def setback(row: AttemptRow, *, owner: Owner, now_ms: int) -> Advance:
+    """A step that broke on our side, told from the columns alone, because the body may be what
+    broke it: another try later, and a person after the last."""
+    state = row.state
+    if state in (State.CHARGING, State.UNKNOWN):
+        worn_out = state is State.UNKNOWN and row.tries >= settle.MOST_TRIES
+        state = State.PARKED if worn_out else State.UNKNOWN
+    after = replace(
+        row,
+        state=state,
+        version=row.version + 1,
+        worker=owner.worker,
+        worker_epoch=owner.epoch,
+        tries=row.tries + 1,
+        next_ms=now_ms + settle.backoff_ms(row.tries),
+        updated_ms=now_ms,
+    )
+    return Advance(seen=row, row=after, units=(), intent=b"")
+
+
 def claim(row: AttemptRow, *, owner: Owner, now_ms: int) -> Advance:
     """Takes over a dead worker's attempt as it stands."""
     after = replace(
@@ -88,11 +121,11 @@ def claim(row: AttemptRow, *, owner: Owner, now_ms: int) -> Advance:
 
 
 def note(row: AttemptRow, record: stored_pb2.AttemptRecord, *, now_ms: int) -> Advance:
-    """Leaves word for whoever drives the attempt, which stays the driver: look again now."""
+    """Leaves word for whoever drives the attempt, which stays the driver: look again now. When the
+    next try is due does not change: word from a buyer must not use the tries up."""
     after = replace(
         row,
         version=row.version + 1,
-        next_ms=now_ms,
         updated_ms=now_ms,
         body=record.SerializeToString(deterministic=True),
     )
@@ -108,9 +141,8 @@ def _learn(
     windows: Windows,
 ) -> stored_pb2.AttemptRecord:
     record = row.record()
-    record.reason = verdict.reason
-    if verdict.reason in settle.COMPENSATED_FOR:
-        record.compensate = True
+    record.reason = verdict.reason or (record.reason if record.compensate else "")
+    record.compensate |= verdict.compensate
     if charge is None:
         return record
     if charge.provider_intent:
@@ -147,7 +179,11 @@ def _placed(
         row=after,
         units=units_of(record),
         intent=record.intent,
-        event=_event(after, now_ms, windows),
+        event=Event(
+            ids.new_id("evt", row.merchant),
+            event_kind(after.state),
+            placed.SerializeToString(deterministic=True),
+        ),
         order=_order_row(after, record, placed, charge),
         cancellation=cancellation,
         intent_blocked_until_ms=now_ms + windows.intent_block_ms,
@@ -187,5 +223,9 @@ def _order_row(
 
 def _event(row: AttemptRow, now_ms: int, windows: Windows) -> Event:
     shown = outcome.shown(row, now_ms, row.created_ms + windows.forward_ms)
+    if shown.HasField("action_required"):
+        # Where the bank sends the buyer is for the buyer alone, not for whoever reads events.
+        shown.action_required.ClearField("redirect_url")
+        shown.action_required.ClearField("provider_action")
     body = shown.SerializeToString(deterministic=True)
     return Event(ids.new_id("evt", row.merchant), event_kind(row.state), body)

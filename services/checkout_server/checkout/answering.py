@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 
 from google.protobuf.duration_pb2 import Duration
 
@@ -30,6 +31,7 @@ class Answering:
         database: Database,
         clock: ServiceClock,
         waiting: Waiting[AttemptRow],
+        meet: Callable[[AttemptRow], Awaitable[None]],
         *,
         answer_within_ms: int,
         forward_window_ms: int,
@@ -37,6 +39,7 @@ class Answering:
         self._database = database
         self._clock = clock
         self._waiting = waiting
+        self._meet = meet
         self._answer_within_ms = answer_within_ms
         self._forward_window_ms = forward_window_ms
 
@@ -60,6 +63,8 @@ class Answering:
             return row
         with self.watch(row) as watch:
             row = await self.reread(row)  # what changed before we watched
+            with suppress(StorageUnavailable):
+                await self._meet(row)
             return await self.followed(row, watch, answer_by)
 
     async def followed(

@@ -91,7 +91,7 @@ class Attempts:
         self, request: attempt_pb2.CancelAttemptRequest, call: Call
     ) -> attempt_pb2.CancelAttemptResponse:
         row = await self._owned(request.attempt_id, call)
-        if not row.state.is_final:
+        if not row.state.is_final and not row.record().cancel_requested:
             row = await self._leave_word(row, call, cancel=True)
         return attempt_pb2.CancelAttemptResponse(
             attempt=self._answering.shown(row), messages=outcome.messages_of(row)

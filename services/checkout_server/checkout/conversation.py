@@ -20,8 +20,12 @@ log = structlog.get_logger(__name__)
 # Longer than the gateway's own limits (connect 1 s, read 8 s), so that it is the gateway that gives
 # up.
 CHARGE_TIMEOUT_S = 12.0
-# Tombstone, replay, retrieve, refund is the longest there is; one to spare.
+# Tombstone, replay, retrieve, void is the longest there is; one to spare.
 MOST_QUESTIONS = 5
+
+
+class LeaseLost(Exception):
+    """The right to drive this attempt has run out: somebody else may be asking already."""
 
 
 class Conversation:
@@ -29,13 +33,21 @@ class Conversation:
         self._charges = charges
         self._lease = lease
 
-    async def hold(self, situation: Situation) -> tuple[Verdict, charge_pb2.Charge | None]:
-        """As many questions as settle.py has, then its verdict and the answer it stands on."""
+    async def hold(
+        self, situation: Situation, epoch: int
+    ) -> tuple[Verdict, charge_pb2.Charge | None]:
+        """As many questions as settle.py has, then its verdict and the answer it stands on.
+
+        `epoch` is the row's: a process that was stopped and came back has a newer one, and what it
+        still holds in memory may belong to another by now. Raises LeaseLost.
+        """
         step = settle.first_question(situation)
         charge: charge_pb2.Charge | None = None
         for _ in range(MOST_QUESTIONS):
             if isinstance(step, Verdict):
                 return step, charge
+            if not self._lease.held or self._lease.epoch != epoch:
+                raise LeaseLost
             with span(f"charge.{step.ask.name.lower()}"):
                 charge = await self._answer(situation, step)
             step = settle.next_step(situation, step, charge)
@@ -56,6 +68,7 @@ class Conversation:
         self, asked: charge_pb2.AuthorizeRequest, question: Question
     ) -> charge_pb2.Charge:
         intent, account = question.intent, asked.account
+        send_by = timestamp(self._lease.ends_ms)
         match question.ask:
             case Ask.RETRIEVE:
                 retrieve = charge_pb2.RetrieveRequest(account=account, provider_intent=intent)
@@ -66,7 +79,9 @@ class Conversation:
                 ).charge
             case Ask.VOID:
                 key = f"{asked.attempt_id}:void:1"
-                void = charge_pb2.VoidRequest(key=key, account=account, provider_intent=intent)
+                void = charge_pb2.VoidRequest(
+                    key=key, account=account, provider_intent=intent, send_by=send_by
+                )
                 return (
                     await self._charges.Void(void, timeout=CHARGE_TIMEOUT_S, metadata=outgoing())
                 ).charge
@@ -78,6 +93,7 @@ class Conversation:
                     amount=money_pb2.Money(
                         amount_minor=question.amount_minor, currency=question.currency
                     ),
+                    send_by=send_by,
                 )
                 return (
                     await self._charges.Refund(
@@ -88,7 +104,7 @@ class Conversation:
                 request = charge_pb2.AuthorizeRequest()
                 request.CopyFrom(asked)
                 request.tombstone = question.ask is Ask.TOMBSTONE
-                request.send_by.CopyFrom(timestamp(self._lease.ends_ms))
+                request.send_by.CopyFrom(send_by)
                 return (
                     await self._charges.Authorize(
                         request, timeout=CHARGE_TIMEOUT_S, metadata=outgoing()

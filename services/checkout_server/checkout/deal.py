@@ -105,7 +105,9 @@ def _unavailable(buyer_id: str, quoted: Quoted) -> attempt_pb2.Attempt:
     if blockers:
         names = [quote_pb2.Blocker.Name(blocker).removeprefix("BLOCKER_") for blocker in blockers]
         raise Fault("BLOCKED", metadata={"blockers": ",".join(names)})
-    over = attempt_pb2.Change(field="availability", was="open", now="ended")
+    codes = {message.code for message in quoted.quote.messages}
+    now = "not started" if "OFFER_NOT_STARTED" in codes else "ended"
+    over = attempt_pb2.Change(field="availability", was="open", now=now)
     return outcome.changed(buyer_id, quoted.quote, [over])
 
 

@@ -15,7 +15,7 @@ wanted to write. A refusal is an answer, not an error: the other units of the gr
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from checkout_server._pb import stored_pb2
 from checkout_server.checkout import outcome
@@ -235,7 +235,9 @@ def _insert(row: AttemptRow, event: Event, seen: Seen, writes: Writes) -> Writte
     seen.keys[(row.buyer_id, row.idempotency_key)] = row
     seen.attempts[row.attempt_id] = row
     writes.inserted.append(row)
-    writes.events.append((row, replace(event, kind=event_kind(row.state))))
+    if row.outcome is not None:  # a duplicate: final from the start
+        event = Event(event.event_id, event_kind(row.state), row.outcome)
+    writes.events.append((row, event))
     return Written(row)
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
+from contextlib import suppress
 from types import TracebackType
 
 # A buyer who has waited a minute has left; what cannot be charged by then should not hold stock.
@@ -44,25 +45,31 @@ class ProviderQueue:
         self._free -= 1
         return Place(self)
 
-    async def place(self) -> Place:
-        """A place, in turn."""
+    async def place(self, *, ahead: bool = False) -> Place:
+        """A place, in turn; `ahead` of the new taps for what is under way already (a buyer at the
+        bank, money that may have moved)."""
         free = self.place_now()
         if free is not None:
             return free
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._line.append(turn)
+        if ahead:
+            self._line.appendleft(turn)
+        else:
+            self._line.append(turn)
         try:
             await turn
         except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():
-                self._next()
+            if turn.cancelled():
+                with suppress(ValueError):  # `_next` has passed over it when both left together
+                    self._line.remove(turn)
             else:
-                self._line.remove(turn)
+                self._next()
             raise
         return Place(self)
 
-    def _leave(self, took_s: float) -> None:
-        self._mean_s += (took_s - self._mean_s) / MEMORY
+    def _leave(self, took_s: float | None) -> None:
+        if took_s is not None:
+            self._mean_s += (took_s - self._mean_s) / MEMORY
         self._next()
 
     def _next(self) -> None:
@@ -80,7 +87,8 @@ class Place:
     def __init__(self, queue: ProviderQueue) -> None:
         self._queue = queue
         self._given_back = False
-        self._since = time.monotonic()
+        # Not entered: a tap that T1 refused says nothing about how long charges take.
+        self._since: float | None = None
 
     def __enter__(self) -> Place:
         self._since = time.monotonic()
@@ -97,4 +105,4 @@ class Place:
     def give_back(self) -> None:
         if not self._given_back:
             self._given_back = True
-            self._queue._leave(time.monotonic() - self._since)
+            self._queue._leave(None if self._since is None else time.monotonic() - self._since)

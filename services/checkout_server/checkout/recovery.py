@@ -8,7 +8,6 @@ them gets it.
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
 
 import structlog
 
@@ -41,14 +40,22 @@ class Recovery:
     async def stop(self) -> None:
         if self._task is not None:
             self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+            await asyncio.wait({self._task})
 
     async def look(self) -> None:
-        """One look: resumes every orphan it finds, and every attempt of ours that no task
-        drives."""
+        """One look: resumes every orphan it finds, every attempt of ours that no task drives, and
+        every movement of money that is due. None of the three waits for trouble with another."""
         if not self._lease.held:
             return
+        for part in (self._look_for_orphans, self._look_for_strays, self._operations.look):
+            try:
+                await part()
+            except StorageUnavailable:
+                log.warning("recovery.storage_unavailable", operation=part.__name__)
+            except Exception:
+                log.exception("recovery.look_failed", operation=part.__name__)
+
+    async def _look_for_orphans(self) -> None:
         found = await store.orphans(
             self._database,
             alive_since_ms=self._lease.alive_since_ms,
@@ -56,8 +63,6 @@ class Recovery:
         )
         for row in found:
             self._driver.resume(row)
-        await self._look_for_strays()
-        await self._operations.look()
 
     async def _look_for_strays(self) -> None:
         """Attempts of ours without a task: T1's acknowledgement was lost, or the task gave up on
@@ -72,8 +77,5 @@ class Recovery:
 
     async def _look_for_ever(self) -> None:
         while True:
-            try:
-                await self.look()
-            except StorageUnavailable:
-                log.warning("recovery.storage_unavailable")
+            await self.look()
             await asyncio.sleep(LOOK_EVERY_S)

@@ -20,23 +20,22 @@ from enum import Enum, auto
 
 from checkout_server._pb import charge_pb2, stored_pb2
 from checkout_server.checkout.attempt import State
+from checkout_server.protobuf_time import duration_ms
 
 STATUS = charge_pb2.ChargeStatus
 
 # A key is pruned by the provider after 24 h and would charge again: an hour of margin.
 KEY_LIFE_MS = 23 * 3600 * 1000
-# 0.2 s doubled each time: the tenth try is some three minutes after the first. Then a person looks.
+# 0.2 s, then three times as long each time, up to 5 min: the second try is still within the tap's
+# 800 ms, the tenth is past the forward window, so that absence is made before a person is asked.
 MOST_TRIES = 10
 FIRST_BACKOFF_MS = 200
-LONGEST_BACKOFF_MS = 60_000
+BACKOFF_FACTOR = 3
+LONGEST_BACKOFF_MS = 5 * 60_000
 # A provider that has it and has not decided, a bank that has the buyer: looked at after 5, 10, 20 s
 # (and so on), because a webhook usually comes first.
 FIRST_POLL_MS = 5_000
 PROCESSING = "processing"
-# Why money that arrived is given back.
-COMPENSATED_FOR = frozenset(
-    {"amount_mismatch", "currency_mismatch", "account_mismatch", "charged_late"}
-)
 
 
 class Ask(Enum):
@@ -57,6 +56,8 @@ class Question:
     ask: Ask
     intent: str = ""
     end: State = State.EXPIRED
+    # The key was found used after the forward window: whatever it took is given back.
+    late: bool = False
     # What a refund gives back: all that the provider says it took, whatever was asked for.
     amount_minor: int = 0
     currency: str = ""
@@ -64,10 +65,13 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The state to write. `again` in the same state: another try, after the backoff."""
+    """The state to write; the same state means another try, after the backoff, or after `wait_ms`
+    where the provider named a longer wait. `compensate`: what was taken is to be given back."""
 
     state: State
     reason: str = ""
+    compensate: bool = False
+    wait_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,13 +113,16 @@ def _about_known(now: Situation) -> Question:
         return Question(Ask.VOID, intent, State.CANCELLED)
     if now.action_over:
         return Question(Ask.VOID, intent, State.EXPIRED)
-    return Question(Ask.RETRIEVE, intent)
+    # Cancelled already, though the answer got lost on its way: only a failed challenge does that
+    # while the buyer still has time.
+    end = State.DECLINED if now.record.action_shown else State.EXPIRED
+    return Question(Ask.RETRIEVE, intent, end)
 
 
 def next_step(now: Situation, question: Question, charge: charge_pb2.Charge) -> Question | Verdict:
     """What the answer to `question` means: another question, or what to write."""
     if question.ask in (Ask.CREATE, Ask.REPLAY) and charge.replayed and charge.provider_intent:
-        return Question(Ask.RETRIEVE, charge.provider_intent, question.end)
+        return Question(Ask.RETRIEVE, charge.provider_intent, question.end, late=question.late)
     match charge.status:
         case STATUS.CHARGE_STATUS_CAPTURED | STATUS.CHARGE_STATUS_AUTHORIZED:
             return _money_there(now, question, charge)
@@ -136,24 +143,20 @@ def next_step(now: Situation, question: Question, charge: charge_pb2.Charge) -> 
         case STATUS.CHARGE_STATUS_STUCK:
             return Verdict(State.PARKED, "stored_fault")
         case STATUS.CHARGE_STATUS_PROCESSING:
-            return Verdict(State.UNKNOWN, PROCESSING)
+            return Verdict(State.UNKNOWN, PROCESSING, compensate=question.late)
         case _:
-            return _no_answer(now, charge.reason)
+            return _no_answer(now, question, charge)
 
 
 def _money_there(
     now: Situation, question: Question, charge: charge_pb2.Charge
 ) -> Question | Verdict:
     wrong = mismatch(now.record.authorize, charge)
-    # Only what we did not ask for in time is late: an answer to a create sent within the window is
-    # not.
-    late = now.late and question.ask is not Ask.CREATE and not now.record.action_shown
-    if not (wrong or late or now.record.compensate):
+    if not (wrong or question.late or now.record.compensate):
         return Verdict(State.PLACED)
     if not now.record.compensate:
-        return Verdict(
-            State.UNKNOWN, wrong or "charged_late"
-        )  # written with `compensate`, then asked again
+        # Written down first, so that a crash does not forget why the money goes back.
+        return Verdict(State.UNKNOWN, wrong or "charged_late", compensate=True)
     if question.ask in (Ask.VOID, Ask.REFUND):
         return Verdict(State.UNKNOWN, "compensation_pending")
     if charge.status == STATUS.CHARGE_STATUS_AUTHORIZED:
@@ -173,22 +176,28 @@ def _bank_wants_buyer(
 ) -> Question | Verdict:
     if question.ask is Ask.VOID:
         return Verdict(State.UNKNOWN, "cancel_pending")
-    if now.record.compensate or (now.late and not now.record.action_shown):
+    late = question.late or now.late
+    if now.record.compensate or (late and not now.record.action_shown):
         end = State.COMPENSATED if now.record.compensate else State.EXPIRED
         return Question(Ask.VOID, charge.provider_intent, end)
     return Verdict(State.ACTION_REQUIRED)
 
 
-def _no_answer(now: Situation, reason: str) -> Verdict:
+def _no_answer(now: Situation, question: Question, charge: charge_pb2.Charge) -> Verdict:
     """Nothing new is known. A buyer at the bank stays there: that is still the best thing they can
     do."""
     waits = now.state is State.ACTION_REQUIRED and not now.action_over
-    return Verdict(State.ACTION_REQUIRED if waits else State.UNKNOWN, reason)
+    return Verdict(
+        State.ACTION_REQUIRED if waits else State.UNKNOWN,
+        charge.reason,
+        compensate=question.late,
+        wait_ms=duration_ms(charge.retry_after),
+    )
 
 
 def _key_used(question: Question) -> Question | Verdict:
     if question.ask is Ask.TOMBSTONE:
-        return Question(Ask.REPLAY)
+        return Question(Ask.REPLAY, late=True)
     # A create of ours with other parameters under its own key: a bug of ours, and money may be
     # there.
     return Verdict(State.PARKED, "key_conflict")
@@ -205,10 +214,13 @@ def mismatch(asked: charge_pb2.AuthorizeRequest, charge: charge_pb2.Charge) -> s
 
 def give_up(verdict: Verdict, state: State, tries: int) -> Verdict:
     """After so many tries without an answer a person is asked instead. The holds stay."""
-    again = verdict.state is state is State.UNKNOWN
+    again = verdict.state is state is State.UNKNOWN and not verdict.compensate
     return Verdict(State.PARKED, verdict.reason) if again and tries >= MOST_TRIES else verdict
 
 
-def backoff_ms(tries: int, reason: str) -> int:
-    first_ms = FIRST_POLL_MS if reason == PROCESSING else FIRST_BACKOFF_MS
-    return min(first_ms << min(tries, 16), LONGEST_BACKOFF_MS)
+def backoff_ms(tries: int, reason: str = "") -> int:
+    """How long to wait after so many tries that told nothing."""
+    if reason == PROCESSING:
+        return min(FIRST_POLL_MS << min(tries, 16), LONGEST_BACKOFF_MS)
+    longer = int(BACKOFF_FACTOR ** min(tries, 16))
+    return min(FIRST_BACKOFF_MS * longer, LONGEST_BACKOFF_MS)

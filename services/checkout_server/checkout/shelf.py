@@ -16,6 +16,8 @@ from checkout_server.merchants.store import MerchantTerms
 
 TERMS_S = 1.0
 TITLES_S = 60.0
+# Option and tax lists may be some tens of kilobytes each.
+MOST_TERMS = 1_000
 # Some 5 MiB of titles; a full shelf is emptied, not managed.
 MOST_TITLES = 50_000
 
@@ -32,7 +34,7 @@ class Shelf:
         if kept is not None and now < kept[0] + TERMS_S:
             return kept[1]
         terms = await merchants.terms(self._database, merchant)
-        if len(self._terms) > MOST_TITLES:
+        if len(self._terms) > MOST_TERMS:
             self._terms.clear()
         if terms is not None:
             self._terms[merchant] = (now, terms)

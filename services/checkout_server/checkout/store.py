@@ -101,7 +101,13 @@ ORDER BY a.next_ms LIMIT :most
 OWNED = """
 SELECT merchant, attempt_id FROM attempt
 WHERE worker = :worker AND updated_ms < :untouched_since_ms
+  AND next_ms < :untouched_since_ms
   AND state IN ('RESERVED', 'CHARGING', 'UNKNOWN', 'ACTION_REQUIRED')
+LIMIT 1000
+"""
+
+OWNER_LIVES = """
+SELECT 1 FROM worker WHERE worker = :worker AND epoch = :epoch AND seen_ms >= :alive_since_ms
 """
 
 
@@ -132,6 +138,17 @@ async def orphans(reader: Reader, *, alive_since_ms: int, most: int) -> list[Att
 async def owned(reader: Reader, worker: str, *, untouched_since_ms: int) -> list[tuple[str, str]]:
     rows = await reader.fetch(OWNED, worker=worker, untouched_since_ms=untouched_since_ms)
     return [(merchant, attempt_id) for merchant, attempt_id in rows]
+
+
+async def owner_lives(reader: Reader, row: AttemptRow, *, alive_since_ms: int) -> bool:
+    return bool(
+        await reader.fetch(
+            OWNER_LIVES,
+            worker=row.worker,
+            epoch=row.worker_epoch,
+            alive_since_ms=alive_since_ms,
+        )
+    )
 
 
 async def read(tx: Tx, merchant: str, units: Sequence[Unit]) -> Seen:

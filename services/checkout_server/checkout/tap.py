@@ -55,7 +55,7 @@ from checkout_server.telemetry import outgoing
 
 # A tap with less time than this could not be answered with what it did: it is not begun.
 LEAST_TIME_S = 0.1
-LOOKUP_TIMEOUT_S = 1.0
+LOOKUP_TIMEOUT_S = 0.5
 # T1 again after the offer moved or an intent ended in between: each round saw a change, so a few
 # suffice.
 MOST_ROUNDS = 3
@@ -196,6 +196,10 @@ class Tap:
 
     async def _reserve(self, unit: Reserve, place: Place | None, answer_by: float) -> Answer:
         """T1's answer. When it is lost or late, the key knows whether it was written."""
+        if time.monotonic() >= answer_by:
+            if place is not None:
+                place.give_back()
+            raise Fault("DEADLINE_TOO_SHORT")
         reserved = self._driver.start(unit, place)
         await asyncio.wait({reserved}, timeout=answer_by - time.monotonic())
         if reserved.done() and reserved.exception() is None:

@@ -81,13 +81,15 @@ def _with_token(
 def _agree(request: attempt_pb2.PlaceOrderRequest, claims: stored_pb2.QuoteClaims) -> None:
     """What stands beside a token must say what the token says, or the buyer saw something else."""
     line = claims.lines[0] if len(claims.lines) == 1 else stored_pb2.ClaimedLine()
+    codes = [code.upper() for code in request.discount_codes]
     beside: list[tuple[str, object, object]] = [
         ("offer_id", request.offer_id, claims.offer_id),
         ("sku", request.sku, line.sku),
         ("quantity", request.quantity, line.quantity),
         ("address_id", request.address_id, claims.address_id),
         ("delivery_option_id", request.delivery_option_id, claims.delivery_option_id),
-        ("discount_codes", list(request.discount_codes), list(claims.discount_codes)),
+        # Codes are compared without case, and a token names them in capitals.
+        ("discount_codes", codes, list(claims.discount_codes)),
         ("action_return_url", request.action_return_url, claims.action_return_url),
         ("surface", request.surface, claims.surface),
     ]
@@ -110,6 +112,6 @@ def _merchant_of(request: attempt_pb2.PlaceOrderRequest, call: Call) -> str:
     if request.HasField("lines"):
         return call.caller.merchant_tag(request.lines.merchant_id)
     tag = ids.tag_of(request.offer_id, "off")
-    if tag is None:
+    if tag is None or not call.caller.serves(tag):
         raise not_found()
     return tag

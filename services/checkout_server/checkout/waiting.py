@@ -10,11 +10,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from contextlib import suppress
 from types import TracebackType
 from typing import Generic, Self, TypeVar
 
+import structlog
+
 from checkout_server.database import Database, StorageUnavailable
+
+log = structlog.get_logger(__name__)
 
 RowT = TypeVar("RowT")
 
@@ -64,10 +67,13 @@ class Waiting(Generic[RowT]):
                 newest = max(watch.started for some in self._watches.values() for watch in some)
                 eager = time.monotonic() - newest < EAGER_S
                 await asyncio.sleep(EAGER_POLL_S if eager else PATIENT_POLL_S)
-                # A database that does not answer now is asked again: every waiter has a limit of
-                # its own.
-                with suppress(StorageUnavailable):
+                try:
                     await self._look()
+                except StorageUnavailable:
+                    continue  # asked again: every waiter has a limit of its own
+                except Exception:
+                    log.exception("waiting.look_failed")
+                    await asyncio.sleep(PATIENT_POLL_S)
         finally:
             self._poller = None
 

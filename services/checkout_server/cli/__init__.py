@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from checkout_server.cli import demo, dev, serve, show
+from checkout_server.cli import apply, demo, dev, serve, show
 
 app = typer.Typer(
     help="One-tap checkout inside a video: the server.",
@@ -17,3 +17,4 @@ app.command(cls=serve.WithSettings)(serve.serve)
 app.command()(dev.dev)
 app.command()(demo.demo)
 app.command()(show.show)
+app.command()(apply.apply)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from dataclasses import replace
 from tempfile import TemporaryDirectory
@@ -69,7 +70,7 @@ export CHECKOUT_DEMO_BUYER={BUYER}
 #              {seeded.poster} (one a buyer, 20 in all)
 
 # The first tap. Again within a minute it is taken for a mistake: rejected, DUPLICATE_INTENT.
-{sys.executable} - <<'END'
+{shlex.quote(sys.executable)} - <<'END'
 from checkout_sdk import Checkout
 
 with Checkout.from_env() as checkout:

@@ -6,13 +6,14 @@ import asyncio
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
+from pathlib import Path
 from typing import Any, NoReturn
 
 import typer
 from typer.core import TyperCommand
 
+from checkout_server import identity, telemetry, wiring
 from checkout_server import settings as configuration
-from checkout_server import telemetry, wiring
 from checkout_server.cli import table
 from checkout_server.database import CannotOpen
 from checkout_server.settings import SettingError, Settings
@@ -37,6 +38,10 @@ class CannotListen(Exception):
     """The address is taken, or not this machine's."""
 
 
+class MustRestart(Exception):
+    """A disk has failed: what it kept is safe, and it takes nothing more from this process."""
+
+
 def serve() -> None:
     """Serve until SIGTERM or Ctrl-C. Configured by the environment."""
     settings = settings_or_exit()
@@ -49,16 +54,27 @@ def serve() -> None:
 
 def settings_or_exit() -> Settings:
     try:
-        return configuration.from_environment()
+        settings = configuration.from_environment()
+        if settings.jwks_file:
+            _check_jwks(settings.jwks_file)
     except SettingError as error:
         refuse(error)
+    return settings
+
+
+def _check_jwks(file: Path) -> None:
+    """It is read again when the server is built; here before anything is opened or made."""
+    try:
+        identity.trusted_keys(file)
+    except ValueError as error:
+        raise SettingError("CHECKOUT_JWKS_FILE", f"cannot be used: {error}") from None
 
 
 def run(work: Coroutine[Any, Any, None]) -> None:
     """Runs a command to its end, or ends it with what a person must do."""
     try:
         asyncio.run(work)
-    except (CannotListen, CannotOpen, SettingError) as error:
+    except (CannotListen, CannotOpen, MustRestart, SettingError) as error:
         refuse(error)
 
 
@@ -83,7 +99,7 @@ async def serving(
     try:
         port = await _started(process, settings)
         await started(process, f"{settings.listen.rpartition(':')[0]}:{port}")
-        await told_to_stop.wait()
+        await _told_or_failed(told_to_stop, process)
     finally:
         await process.stop()
         await process.close()
@@ -91,13 +107,27 @@ async def serving(
             end_tracing()
 
 
+async def _told_or_failed(told_to_stop: asyncio.Event, process: wiring.Process) -> None:
+    told = asyncio.create_task(told_to_stop.wait())
+    failed = asyncio.create_task(process.failed.wait())
+    await asyncio.wait({told, failed}, return_when=asyncio.FIRST_COMPLETED)
+    for task in (told, failed):
+        task.cancel()
+    if not told_to_stop.is_set():
+        raise MustRestart(
+            "the disk did not keep what was written. Nothing acknowledged is lost; see to the "
+            "disk, then start again."
+        )
+
+
 async def _started(process: wiring.Process, settings: Settings) -> int:
     try:
         return await process.start()
     except RuntimeError:
+        tls = "certificate and key (CHECKOUT_TLS_CERT, CHECKOUT_TLS_KEY) are not a pair in PEM, or "
         raise CannotListen(
-            f"cannot listen on {settings.listen}. Is another server there? "
-            "Stop it, or choose another place (CHECKOUT_LISTEN=HOST:PORT; port 0: any free one)."
+            f"cannot listen on {settings.listen}: {tls if settings.tls else ''}another server is "
+            "there. Stop it, or choose another place (CHECKOUT_LISTEN=HOST:PORT; port 0: any free)."
         ) from None
 
 
@@ -109,5 +139,6 @@ def start_lines(settings: Settings, durability: str, target: str) -> str:
         f"OneTap checkout listens on {target} ({security})\n"
         f"  environment  {settings.environment}; access tokens of: {tokens}\n"
         f"  database     {durability}\n"
+        f"  files in     {settings.data_folder}\n"
         f"  gateway      {settings.gateway}: no real money moves"
     )

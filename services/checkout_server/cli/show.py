@@ -127,7 +127,7 @@ def _no_such_row(why: str) -> NoReturn:
 
 
 async def _shown(location: str, kind: Kind, row_id: str, tag: str) -> str | None:
-    by_id = {kind.key: row_id}
+    by_id: dict[str, Any] = {kind.key: row_id}
     if kind.database == "checkout":
         by_id["merchant"] = tag  # it leads every key there
     async with open_readonly(location, kind.database) as reader:
@@ -148,13 +148,15 @@ def _block(table: Table, row: Row) -> str:
 
 
 def _list(table: Table, rows: Sequence[Row]) -> list[str]:
-    """Rows that are short enough for a line each; nothing when there are none."""
+    """Rows that are short enough for a line each."""
+    if not rows:
+        return []
     cells = [
         [_value(column, value) for column, value in zip(table.columns, row, strict=True)]
         for row in rows
     ]
-    lines = [f"  {line}" for line in aligned(table.columns, cells)] if cells else []
-    return ["\n".join([table.name, *lines, ""])] if lines else []
+    lines = (f"  {line}" for line in aligned(table.columns, cells))
+    return ["\n".join([table.name, *lines, ""])]
 
 
 def _lines(table: Table, row: Row) -> Iterator[str]:

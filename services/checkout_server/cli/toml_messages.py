@@ -44,19 +44,18 @@ def read(message_type: type[M], values: Any, *, path: str, currency: str) -> M:
     if not isinstance(values, dict):
         raise WrongKey(path, "must be a table")
     message = message_type()
-    fields: Mapping[str, FieldDescriptor] = {
-        field.name: field
-        for field in message.DESCRIPTOR.fields
-        if field.name not in SET_BY_THE_SERVER
-    }
+    fields: Mapping[str, Any] = message.DESCRIPTOR.fields_by_name
+    keys = [name for name in fields if name not in SET_BY_THE_SERVER]
     for key, value in values.items():
-        if key not in fields:
-            raise WrongKey(f"{path}.{key}", f"is no key here; there are: {', '.join(fields)}")
+        if key not in keys:
+            raise WrongKey(f"{path}.{key}", f"is no key here; there are: {', '.join(keys)}")
         _fill(message, fields[key], value, path=f"{path}.{key}", currency=currency)
     return message
 
 
-def _fill(message: Message, field: FieldDescriptor, value: Any, *, path: str, currency: str) -> None:
+def _fill(
+    message: Message, field: FieldDescriptor, value: Any, *, path: str, currency: str
+) -> None:
     one_of = field.containing_oneof
     other = message.WhichOneof(one_of.name) if one_of else None
     if other:
@@ -68,8 +67,9 @@ def _fill(message: Message, field: FieldDescriptor, value: Any, *, path: str, cu
 
 
 def _as_json(field: FieldDescriptor, value: Any, currency: str) -> Any:
-    if field.enum_type and isinstance(value, str):
-        return _prefix(field.enum_type) + value.removeprefix(_prefix(field.enum_type))
+    if field.enum_type:
+        prefix = _prefix(field.enum_type)
+        return prefix + str(value).removeprefix(prefix)
     if isinstance(value, datetime) and value.tzinfo:
         return value.isoformat()
     if field.message_type and field.message_type.full_name == MONEY and type(value) is int:
@@ -83,7 +83,9 @@ def _prefix(enum: EnumDescriptor) -> str:
 
 def _must_be(field: FieldDescriptor) -> str:
     if field.enum_type:
-        names = [value.name.removeprefix(_prefix(field.enum_type)) for value in field.enum_type.values]
+        names = [
+            value.name.removeprefix(_prefix(field.enum_type)) for value in field.enum_type.values
+        ]
         return f"one of: {', '.join(names[1:])}"
     if field.message_type:
         return MUST.get(field.message_type.full_name, "a table of text")

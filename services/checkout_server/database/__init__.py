@@ -10,6 +10,7 @@ a transaction.
     StorageUnavailable          try again later
     +-- StorageFull
     +-- CommitUnknown           read again by key first
+    +-- Contended               others hold its rows: a smaller transaction may get through
     DuplicateRow                another row has that key
     AssertionError
     +-- ConstraintBroken        a bug of ours, stopped by the schema
@@ -42,6 +43,11 @@ class StorageFull(StorageUnavailable):
 
 class CommitUnknown(StorageUnavailable):
     """COMMIT was sent and its acknowledgement lost: it may have happened. Read again by key."""
+
+
+class Contended(StorageUnavailable):
+    """Others held what this transaction needs for too long: a lock or a statement timed out, or it
+    was the victim of deadlocks to the last try. The database itself is well."""
 
 
 class DuplicateRow(Exception):
@@ -85,6 +91,11 @@ class Database(Reader, Protocol):
     @property
     def durability(self) -> str:
         """What survives what, in one sentence, for the start-up line and health."""
+        ...
+
+    @property
+    def failed(self) -> bool:
+        """Nothing is written here any more until this process has been started anew."""
         ...
 
     async def transact(self, body: Callable[[Tx], Awaitable[T]], /) -> T:

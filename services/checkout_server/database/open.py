@@ -15,6 +15,9 @@ from checkout_server.database.sqlite_tx import SqliteReader
 
 SQLITE = "sqlite:"
 POSTGRES = ("postgresql://", "postgres://")
+# One each for the lease, the clock and recovery, which ask one thing after the other: none of them
+# ever waits for a connection.
+RESERVED = 3
 
 
 async def open_database(location: str, name: str, *, pool_size: int = 10) -> Database:
@@ -25,6 +28,16 @@ async def open_database(location: str, name: str, *, pool_size: int = 10) -> Dat
     if location.startswith(POSTGRES):
         return await PostgresDatabase.open(location, name, packaged(name), pool_size=pool_size)
     return await SqliteDatabase.open(_sqlite_file(location, name), packaged(name))
+
+
+async def open_reserved(database: Database, location: str, name: str) -> Database:
+    """The same tables for what must go on when every connection of `database` is taken. SQLite has
+    no connections to run out of: there it is `database` itself."""
+    if not location.startswith(POSTGRES):
+        return database
+    return await PostgresDatabase.open_beside(
+        location, name, durability=database.durability, pool_size=RESERVED
+    )
 
 
 @asynccontextmanager

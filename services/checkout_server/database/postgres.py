@@ -48,6 +48,7 @@ MIGRATION_WAIT = "60s"  # for another process that is migrating, or for a table 
 
 class PostgresDatabase:
     single_process = False
+    failed = False  # the server knows how to come back from an fsync that failed
 
     def __init__(self, pool: AsyncConnectionPool[Connection], durability: str) -> None:
         self._pool = pool
@@ -62,6 +63,13 @@ class PostgresDatabase:
             await _migrate(connection, name, migrations)
             kept = await durability(connection)
         return await cls._pooled(parameters(dsn, name), pool_size, kept)
+
+    @classmethod
+    async def open_beside(
+        cls, dsn: str, name: str, *, durability: str, pool_size: int
+    ) -> PostgresDatabase:
+        """More connections to what another pool has opened and migrated."""
+        return await cls._pooled(parameters(dsn, name), pool_size, durability)
 
     @classmethod
     async def open_readonly(cls, dsn: str, name: str) -> PostgresDatabase:

@@ -17,6 +17,7 @@ from psycopg import errors
 from checkout_server.database import (
     CommitUnknown,
     ConstraintBroken,
+    Contended,
     DuplicateRow,
     Parameters,
     Row,
@@ -29,6 +30,10 @@ from checkout_server.database.postgres_session import Connection
 
 class TryAgain(StorageUnavailable):
     """Nothing was done, and the same again may well succeed."""
+
+
+class Conflict(TryAgain, Contended):
+    """Deadlock or serialization failure."""
 
 
 class ConnectionLost(TryAgain):
@@ -119,7 +124,9 @@ def translated(error: psycopg.Error) -> Exception:
         case errors.DiskFull():
             return StorageFull(text)
         case errors.SerializationFailure() | errors.DeadlockDetected():
-            return TryAgain(text)
+            return Conflict(text)
+        case errors.LockNotAvailable() | errors.QueryCanceled():
+            return Contended(text)
         case (
             psycopg.OperationalError()
             | errors.IdleInTransactionSessionTimeout()

@@ -11,8 +11,9 @@ What can go wrong, and what makes it safe:
   and stopped at the first await that is not its Tx.
 - COMMIT can fail. It is rolled back. After an I/O error its frames may nevertheless lie in the
   WAL, and a crash right then would bring them back: the answer is CommitUnknown. After a failed
-  fsync the kernel may have dropped what it could not write and call the next fsync a success:
-  nothing is written any more until the process has been started anew.
+  fsync the kernel may have dropped what it could not write and call the next fsync a success, and
+  after a failed ROLLBACK its transaction is still open: nothing is written any more until the
+  process has been started anew (`failed`).
 """
 
 from __future__ import annotations
@@ -79,7 +80,7 @@ class SqliteDatabase:
         self._turn = asyncio.Lock()  # fair: transactions run in the order they came
         self._committer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="commit")
         self._owned = OwnedTasks()
-        self._fsync_failed = False
+        self._failed = False
         self._latest_ms = 0
 
     @classmethod
@@ -103,6 +104,10 @@ class SqliteDatabase:
     ) -> list[list[Row]]:
         return await self._reader.fetch_many(sql, rows)
 
+    @property
+    def failed(self) -> bool:
+        return self._failed
+
     async def transact(self, body: Body[T], /) -> T:
         return await self._owned.run(self._transact(body))
 
@@ -125,8 +130,8 @@ class SqliteDatabase:
             return result
 
     def _run(self, body: Body[T]) -> T:
-        if self._fsync_failed:
-            raise StorageUnavailable("an fsync failed; nothing is written until a restart")
+        if self._failed:
+            raise StorageUnavailable("the disk has failed; nothing is written until a restart")
         with translating():
             self._writer.execute("BEGIN IMMEDIATE")
         tx = SqliteTx(self._writer)
@@ -144,7 +149,7 @@ class SqliteDatabase:
         try:
             self._writer.execute("COMMIT")
         except apsw.IOError as error:
-            self._fsync_failed = extended_code(error) == apsw.SQLITE_IOERR_FSYNC
+            self._failed = extended_code(error) == apsw.SQLITE_IOERR_FSYNC
             self._roll_back()
             raise CommitUnknown(str(error)) from error
         except apsw.Error as error:
@@ -153,8 +158,13 @@ class SqliteDatabase:
 
     def _roll_back(self) -> None:
         # A full disk or an I/O error may have rolled back already.
-        if self._writer.in_transaction:
+        if not self._writer.in_transaction:
+            return
+        try:
             self._writer.execute("ROLLBACK")
+        except apsw.Error:
+            # The caller hears what went wrong before it; the next one, that nothing goes any more.
+            self._failed = True
 
 
 def _opened(file: Path) -> SqliteDatabase:

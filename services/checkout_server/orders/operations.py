@@ -7,19 +7,21 @@ one transaction. No answer is not a no: the row stays PENDING and is sent again.
 row, and `look`, in whatever process comes by first, goes on with it.
 
 A task takes one turn: one question to the provider. What has to wait, waits in its row until it is
-due, so that there is nothing to interrupt when the process stops.
+due, so that there is nothing to interrupt when the process stops. A row that cannot even be written
+to is left alone for a while from memory.
 """
 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import grpc
 import structlog
 
 from checkout_sdk._pb import order_pb2
 from checkout_server._pb import charge_pb2, charge_pb2_grpc
+from checkout_server.checkout.conversation import CHARGE_TIMEOUT_S
 from checkout_server.checkout.settle import MOST_TRIES, backoff_ms
 from checkout_server.checkout.waiting import Waiting
 from checkout_server.checkout.worker import Lease
@@ -29,18 +31,23 @@ from checkout_server.orders import cancelling, store
 from checkout_server.orders.cancelling import Meaning
 from checkout_server.orders.order import changed
 from checkout_server.orders.store import OperationRow, StoredOrder
-from checkout_server.protobuf_time import duration_ms
-from checkout_server.telemetry import span
+from checkout_server.protobuf_time import duration_ms, timestamp
+from checkout_server.telemetry import outgoing, span
 
 log = structlog.get_logger(__name__)
 
-# Longer than the gateway's own limits (connect 1 s, read 8 s), so that it is the gateway that gives
-# up.
-ANSWER_TIMEOUT_S = 12.0
 # A wave of cancellations must not take the provider from the taps: Stripe takes 25 requests a
 # second an endpoint, and answers in half a second.
 MOST_AT_PROVIDER = 12
 MOST_AT_ONCE = 200
+
+
+@dataclass(frozen=True, slots=True)
+class _Broken:
+    """A drive that ended in a mistake of ours, which its row knows nothing of."""
+
+    times: int
+    again_ms: int
 
 
 class Operations:
@@ -61,6 +68,7 @@ class Operations:
         # By order, of which one operation is in flight. A strong reference: the loop's own are
         # weak.
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._broken: dict[str, _Broken] = {}
         self._stopping = False
 
     def start(self, row: OperationRow) -> None:
@@ -73,15 +81,20 @@ class Operations:
 
     async def look(self) -> None:
         """Starts what is due: of our own, of dead workers, and what nobody has taken up yet."""
+        now_ms = self._clock.now_ms()
         due = await store.to_drive(
             self._database,
             worker=self._lease.worker,
             alive_since_ms=self._lease.alive_since_ms,
-            now_ms=self._clock.now_ms(),
+            now_ms=now_ms,
             most=MOST_AT_ONCE,
         )
+        names = {row.order_id for row in due}
+        self._broken = {name: it for name, it in self._broken.items() if name in names}
         for row in due:
-            self.start(row)
+            broken = self._broken.get(row.order_id)
+            if broken is None or broken.again_ms <= now_ms:
+                self.start(row)
 
     async def drain(self, timeout_s: float) -> int:
         """Lets what is at the provider finish; the rest is left to its rows. How many did not."""
@@ -99,19 +112,33 @@ class Operations:
         except StorageUnavailable:
             # Its row says what it said before; it is due, and met by the next look.
             log.warning("operation.storage_unavailable", order_id=row.order_id)
+        except Exception:
+            # A mistake of ours that even putting it off ran into.
+            log.exception("operation.broken", order_id=row.order_id)
+            self._leave_alone(row.order_id)
+        else:
+            self._broken.pop(row.order_id, None)
+
+    def _leave_alone(self, order_id: str) -> None:
+        before = self._broken.get(order_id)
+        times = 0 if before is None else before.times + 1
+        again_ms = self._clock.now_ms() + backoff_ms(times, "")
+        self._broken[order_id] = _Broken(times, again_ms)
 
     async def _turn(self, row: OperationRow) -> OperationRow | None:
         """One question, and its answer made durable. What follows at once, if anything does."""
         claimed = await self._claimed(row)
         if claimed is None:
             return None
-        charge = charge_pb2.Charge(reason="internal")
+        charge, name = charge_pb2.Charge(reason="internal"), ""
         try:
+            operation = claimed.operation
+            name = operation.operation
             order = (await _order_of(self._database, claimed)).order
-            if claimed.operation.operation != "release":
-                with span(f"charge.{claimed.operation.operation}"):
+            if name != "release":
+                with span(f"charge.{name}"):
                     charge = await self._ask(claimed, order)
-            match cancelling.meaning(claimed.operation, order, charge):
+            match cancelling.meaning(operation, order, charge):
                 case Meaning.DONE:
                     await self._finish(claimed)
                     return None
@@ -122,7 +149,7 @@ class Operations:
         except Exception:
             # A mistake of ours must not ask the provider once a second for ever.
             log.exception("operation.failed", order_id=claimed.order_id)
-        await self._put_off(claimed, charge)
+        await self._put_off(claimed, name, charge)
         return None
 
     async def _claimed(self, row: OperationRow) -> OperationRow | None:
@@ -154,25 +181,34 @@ class Operations:
             return charge_pb2.Charge(reason=f"no_answer_{error.code().name.lower()}")
 
     async def _sent(self, row: OperationRow) -> charge_pb2.Charge:
-        asked = row.operation
+        asked, send_by = row.operation, timestamp(self._lease.ends_ms)
         if asked.operation == "void":
             void = charge_pb2.VoidRequest(
-                key=asked.key, account=asked.account, provider_intent=asked.provider_intent
+                key=asked.key,
+                account=asked.account,
+                provider_intent=asked.provider_intent,
+                send_by=send_by,
             )
-            return (await self._charges.Void(void, timeout=ANSWER_TIMEOUT_S)).charge
+            voided = await self._charges.Void(void, timeout=CHARGE_TIMEOUT_S, metadata=outgoing())
+            return voided.charge
         refund = charge_pb2.RefundRequest(
             key=asked.key,
             account=asked.account,
             provider_intent=asked.provider_intent,
             amount=asked.amount,
+            send_by=send_by,
         )
-        return (await self._charges.Refund(refund, timeout=ANSWER_TIMEOUT_S)).charge
+        refunded = await self._charges.Refund(refund, timeout=CHARGE_TIMEOUT_S, metadata=outgoing())
+        return refunded.charge
 
     async def _retrieved(self, row: OperationRow) -> charge_pb2.Charge:
         retrieve = charge_pb2.RetrieveRequest(
             account=row.operation.account, provider_intent=row.operation.provider_intent
         )
-        return (await self._charges.Retrieve(retrieve, timeout=ANSWER_TIMEOUT_S)).charge
+        retrieved = await self._charges.Retrieve(
+            retrieve, timeout=CHARGE_TIMEOUT_S, metadata=outgoing()
+        )
+        return retrieved.charge
 
     async def _finish(self, row: OperationRow) -> None:
         """The money is back: the order ends, and its units with it. Once, whoever comes again."""
@@ -207,14 +243,14 @@ class Operations:
         self._tell(stored)
         return refund
 
-    async def _put_off(self, row: OperationRow, charge: charge_pb2.Charge) -> None:
+    async def _put_off(self, row: OperationRow, operation: str, charge: charge_pb2.Charge) -> None:
         """The same again, later. Past so many tries a person should know; it is tried on."""
         tries = row.tries + 1
         warn = log.error if tries >= MOST_TRIES else log.warning
         warn(
             "operation.undecided",
             order_id=row.order_id,
-            operation=row.operation.operation,
+            operation=operation,
             reason=charge.reason or charge_pb2.ChargeStatus.Name(charge.status),
             tries=tries,
         )

@@ -36,7 +36,8 @@ class StoredOrder:
 
 @dataclass(frozen=True, slots=True)
 class OperationRow:
-    """A pending movement of money. Its owner drives it; '' owns nothing."""
+    """A pending movement of money. Its owner drives it; '' owns nothing. The body is decoded by
+    whoever uses it: a damaged one must not keep others from theirs."""
 
     merchant: str
     order_id: str
@@ -44,7 +45,11 @@ class OperationRow:
     worker: str
     worker_epoch: int
     tries: int
-    operation: stored_pb2.MoneyOperation
+    body: bytes
+
+    @property
+    def operation(self) -> stored_pb2.MoneyOperation:
+        return stored_pb2.MoneyOperation.FromString(self.body)
 
 
 ORDER = "SELECT merchant, platform_id, body FROM orders"
@@ -171,7 +176,7 @@ async def give_back(tx: Tx, stored: StoredOrder) -> None:
 
 async def pending(reader: Reader, merchant: str, order_id: str) -> OperationRow | None:
     rows = await reader.fetch(PENDING_OF_ORDER, merchant=merchant, order_id=order_id)
-    return _operation(rows[0]) if rows else None
+    return OperationRow(*rows[0]) if rows else None
 
 
 async def next_number(tx: Tx, merchant: str, order_id: str) -> int:
@@ -183,15 +188,24 @@ async def next_number(tx: Tx, merchant: str, order_id: str) -> int:
 async def journal(
     tx: Tx, merchant: str, operation: stored_pb2.MoneyOperation, now_ms: int
 ) -> OperationRow:
-    await tx.run(
-        INSERT_OPERATION,
+    row = OperationRow(
         merchant=merchant,
         order_id=operation.order_id,
         number=operation.number,
-        next_ms=now_ms,
+        worker="",
+        worker_epoch=0,
+        tries=0,
         body=operation.SerializeToString(deterministic=True),
     )
-    return OperationRow(merchant, operation.order_id, operation.number, "", 0, 0, operation)
+    await tx.run(
+        INSERT_OPERATION,
+        merchant=merchant,
+        order_id=row.order_id,
+        number=row.number,
+        next_ms=now_ms,
+        body=row.body,
+    )
+    return row
 
 
 async def to_drive(
@@ -200,7 +214,7 @@ async def to_drive(
     rows = await reader.fetch(
         TO_DRIVE, worker=worker, alive_since_ms=alive_since_ms, now_ms=now_ms, most=most
     )
-    return [_operation(row) for row in rows]
+    return [OperationRow(*row) for row in rows]
 
 
 async def claim(tx: Tx, row: OperationRow, *, worker: str, epoch: int) -> bool:
@@ -240,9 +254,3 @@ def _as_seen(row: OperationRow) -> dict[str, Any]:
 def _stored(row: Row) -> StoredOrder:
     merchant, platform_id, body = row
     return StoredOrder(merchant, platform_id, stored_pb2.OrderRecord.FromString(body))
-
-
-def _operation(row: Row) -> OperationRow:
-    merchant, order_id, number, worker, worker_epoch, tries, body = row
-    operation = stored_pb2.MoneyOperation.FromString(body)
-    return OperationRow(merchant, order_id, number, worker, worker_epoch, tries, operation)

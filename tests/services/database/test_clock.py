@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from checkout_server.database import Database, StorageUnavailable
-from checkout_server.database.clock import FRESH_FOR_S, ServiceClock
+from checkout_server.database.clock import FRESH_FOR_S, SLOWEST_SAMPLE_S, ServiceClock
 
 
 class Host:
@@ -14,14 +14,14 @@ class Host:
     def __init__(self, *answers: int | Exception, round_trip_s: float = 0.0) -> None:
         self.seconds = 1000.0
         self._answers = list(answers)
-        self._round_trip_s = round_trip_s
+        self.round_trip_s = round_trip_s
         self.exhausted = asyncio.Event()
 
     def monotonic(self) -> float:
         return self.seconds
 
     async def now_ms(self) -> int:
-        self.seconds += self._round_trip_s
+        self.seconds += self.round_trip_s
         if len(self._answers) == 1:
             self.exhausted.set()
         answer = self._answers[0] if self.exhausted.is_set() else self._answers.pop(0)
@@ -42,10 +42,34 @@ async def test_it_goes_on_between_samples() -> None:
     assert clock.now_ms() == 6_500
 
 
-async def test_half_the_round_trip_is_added() -> None:
+async def test_it_is_never_behind_the_database() -> None:
     clock = clock_of(Host(5_000, round_trip_s=0.2))
     await clock.sample()
-    assert clock.now_ms() == 5_100
+    assert clock.now_ms() == 5_200
+
+
+async def test_an_answer_that_took_too_long_is_not_used() -> None:
+    host = Host(5_000, 60_000)
+    clock = clock_of(host)
+    assert await clock.sample()
+    host.round_trip_s = SLOWEST_SAMPLE_S + 0.1
+    assert not await clock.sample()
+    assert clock.now_ms() == 6_100
+
+
+async def test_it_does_not_start_without_the_time() -> None:
+    with pytest.raises(StorageUnavailable, match="too long"):
+        await clock_of(Host(5_000, round_trip_s=SLOWEST_SAMPLE_S + 0.1)).start()
+
+
+async def test_a_mistake_does_not_end_the_sampling(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("checkout_server.database.clock.SAMPLE_EVERY_S", 0)
+    host = Host(1_000, ValueError(), 2_000)
+    clock = clock_of(host)
+    await clock.start()
+    await host.exhausted.wait()
+    await clock.stop()
+    assert clock.now_ms() == 2_000
 
 
 async def test_it_stands_still_where_the_database_went_back() -> None:

@@ -11,13 +11,14 @@ import pytest
 from checkout_server.database import (
     CannotOpen,
     CommitUnknown,
+    Contended,
     Database,
     DuplicateRow,
     StorageUnavailable,
     Tx,
     postgres,
 )
-from checkout_server.database.open import open_database, open_readonly
+from checkout_server.database.open import open_database, open_readonly, open_reserved
 
 INSERT = "INSERT INTO worker (worker, epoch, seen_ms) VALUES (:worker, 0, 0)"
 WORKERS = "SELECT worker FROM worker ORDER BY worker"
@@ -138,6 +139,14 @@ async def test_trouble_of_the_server_is_unavailable(checkout_db: Database, sqlst
         await checkout_db.transact(lambda tx: tx.run(FAIL_AS.format(sqlstate)))
 
 
+@pytest.mark.parametrize("sqlstate", ["40001", "40P01", "55P03", "57014"])
+async def test_a_row_that_others_hold_is_told_from_a_server_in_trouble(
+    checkout_db: Database, sqlstate: str
+) -> None:
+    with pytest.raises(Contended, match=sqlstate):
+        await checkout_db.transact(lambda tx: tx.run(FAIL_AS.format(sqlstate)))
+
+
 async def test_an_error_does_not_quote_the_row(checkout_db: Database) -> None:
     async def twice(tx: Tx) -> None:
         await tx.run_many(INSERT, [{"worker": "Lovelace"}] * 2)
@@ -164,6 +173,25 @@ async def test_a_pool_in_use_is_unavailable(db_url: str, monkeypatch: pytest.Mon
     over.set()
     await holder
     await database.close()
+
+
+async def test_reserved_connections_are_left_when_the_pool_has_none(db_url: str) -> None:
+    database = await open_database(db_url, "checkout", pool_size=1)
+    reserved = await open_reserved(database, db_url, "checkout")
+    held, over = asyncio.Event(), asyncio.Event()
+
+    async def hold(tx: Tx) -> None:
+        held.set()
+        await over.wait()
+
+    holder = asyncio.create_task(database.transact(hold))
+    await held.wait()
+    assert await reserved.transact(lambda tx: tx.run(INSERT, worker="a")) == 1
+    over.set()
+    await holder
+    assert await database.fetch(WORKERS) == [("a",)]
+    for each in (reserved, database):
+        await each.close()
 
 
 @pytest.mark.usefixtures("db_url")

@@ -20,7 +20,7 @@ from checkout_server.database import (
     StorageUnavailable,
     Tx,
 )
-from checkout_server.database.open import open_database, open_readonly
+from checkout_server.database.open import open_database, open_readonly, open_reserved
 
 INSERT = "INSERT INTO worker (worker, epoch, seen_ms) VALUES (:worker, 0, 0)"
 WORKERS = "SELECT worker FROM worker ORDER BY worker"
@@ -92,6 +92,10 @@ async def test_its_settings_are_the_durable_ones(database: Database) -> None:
         return [value for name in names for [value] in await tx.fetch(f"PRAGMA {name}")]
 
     assert await database.transact(body) == ["wal", 2, 1, 1, 0]
+
+
+async def test_it_has_no_connections_to_reserve(database: Database, url: str) -> None:
+    assert await open_reserved(database, url, "checkout") is database
 
 
 async def test_a_second_process_is_refused_and_told_what_to_do(
@@ -193,6 +197,27 @@ async def test_after_a_failed_fsync_nothing_is_written_any_more(
         assert await database.fetch(WORKERS) == []
         with pytest.raises(StorageUnavailable, match="restart"):
             await database.transact(lambda tx: tx.run(INSERT, worker="b"))
+        assert database.failed
+
+
+async def test_after_a_failed_rollback_nothing_is_written_any_more(database: Database) -> None:
+    def no_rollback(_cursor: object, sql: str, _bindings: object) -> bool:
+        if sql == "ROLLBACK":
+            raise apsw.IOError("scripted")
+        return True
+
+    async def body(tx: Tx) -> None:
+        await tx.run(INSERT, worker="a")
+        raise KeyError("a body's own")
+
+    assert not database.failed
+    database._writer.exec_trace = no_rollback  # type: ignore[attr-defined]
+    with pytest.raises(KeyError):
+        await database.transact(body)
+    with pytest.raises(StorageUnavailable, match="restart"):
+        await database.transact(lambda tx: tx.run(INSERT, worker="b"))
+    assert database.failed
+    assert await database.fetch(WORKERS) == []
 
 
 async def test_a_reader_looks_in_while_the_server_writes(database: Database, url: str) -> None:

@@ -19,6 +19,9 @@ CANCELLED = STATUS.CHARGE_STATUS_CANCELLED
 REFUNDED = STATUS.CHARGE_STATUS_REFUNDED
 
 
+Metadata = tuple[tuple[str, str], ...]
+
+
 class Trouble(Enum):
     """What becomes of one movement of money."""
 
@@ -36,6 +39,8 @@ class Provider:
         self.sent: list[tuple[str, str]] = []  # (operation, key)
         self.done: list[tuple[str, int]] = []  # (operation, minor units)
         self.trouble: deque[Trouble] = deque()
+        self.send_by: list[int] = []  # milliseconds, of each movement
+        self.traces: list[Metadata] = []
         self.arrived = asyncio.Event()
         # The first movement waits for it, after it has arrived.
         self.hold_first: asyncio.Event | None = None
@@ -48,8 +53,10 @@ class Provider:
         return made
 
     async def Void(
-        self, request: charge_pb2.VoidRequest, timeout: float
+        self, request: charge_pb2.VoidRequest, timeout: float, metadata: Metadata
     ) -> charge_pb2.VoidResponse:
+        self._note(request, metadata)
+
         def void() -> None:
             charge = self.charges[request.provider_intent]
             if charge.status == AUTHORIZED:
@@ -60,8 +67,10 @@ class Provider:
         return charge_pb2.VoidResponse(charge=charge)
 
     async def Refund(
-        self, request: charge_pb2.RefundRequest, timeout: float
+        self, request: charge_pb2.RefundRequest, timeout: float, metadata: Metadata
     ) -> charge_pb2.RefundResponse:
+        self._note(request, metadata)
+
         def refund() -> None:
             charge = self.charges[request.provider_intent]
             if charge.status == CAPTURED and charge.amount == request.amount:
@@ -72,8 +81,9 @@ class Provider:
         return charge_pb2.RefundResponse(charge=charge)
 
     async def Retrieve(
-        self, request: charge_pb2.RetrieveRequest, timeout: float
+        self, request: charge_pb2.RetrieveRequest, timeout: float, metadata: Metadata
     ) -> charge_pb2.RetrieveResponse:
+        self.traces.append(metadata)
         self.sent.append(("retrieve", ""))
         return charge_pb2.RetrieveResponse(charge=self._now(request.provider_intent))
 
@@ -98,6 +108,12 @@ class Provider:
         if trouble in statuses:
             return charge_pb2.Charge(status=statuses[trouble])
         return self._now(intent)
+
+    def _note(
+        self, request: charge_pb2.VoidRequest | charge_pb2.RefundRequest, metadata: Metadata
+    ) -> None:
+        self.send_by.append(request.send_by.ToMilliseconds())
+        self.traces.append(metadata)
 
     def _now(self, intent: str) -> charge_pb2.Charge:
         now = charge_pb2.Charge()

@@ -128,7 +128,12 @@ class Desk:
         waiting: Waiting[StoredOrder] = Waiting(self.db, ORDER_VERSIONS)
         taps: Waiting[AttemptRow] = Waiting(self.db, ATTEMPT_VERSIONS)
         answering = Answering(
-            self.db, self.clock, taps, answer_within_ms=10_000, forward_window_ms=900_000
+            self.db,
+            self.clock,
+            taps,
+            _met,
+            answer_within_ms=10_000,
+            forward_window_ms=900_000,
         )
         drowsy = Drowsy(self.db, self.clock, asleep_before_reads_ms)
         operations = Operations(drowsy, self.clock, lease, self.provider, waiting)
@@ -255,6 +260,10 @@ class Desk:
                 order.captured.amount_minor,
                 sum(refund.amount.amount_minor for refund in order.refunds),
             ]
+
+
+async def _met(row: AttemptRow) -> None:
+    """Orders join no attempts."""
 
 
 def _is_turn(task: asyncio.Task[Any]) -> bool:

@@ -8,6 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from checkout_sdk._pb import order_pb2
+from checkout_server.checkout.settle import LONGEST_BACKOFF_MS
 from tests.services.orders.provider import Trouble
 from tests.services.orders.support import AUTOMATIC, MANUAL, Desk, Process
 
@@ -161,13 +162,13 @@ async def test_a_refund_that_is_refused_stays_open_and_raises_an_alarm(
     await process.ask_once(order.order_id)
     with capture_logs() as logs:
         for _ in range(9):
-            desk.clock.advance(MINUTE_MS)
+            desk.clock.advance(LONGEST_BACKOFF_MS)
             await (await desk.process()).look()
     levels = [line["log_level"] for line in logs if line["event"] == "operation.undecided"]
     assert levels == ["warning"] * 8 + ["error"]
     assert await desk.operations(order.order_id) == [("PENDING", f"{order.order_id}:refund:1")]
     assert (await desk.counters())["stock"] == 1
 
-    desk.clock.advance(MINUTE_MS)
+    desk.clock.advance(LONGEST_BACKOFF_MS)
     await (await desk.process()).look()
     assert (await process.order(order.order_id)).state == CANCELLED

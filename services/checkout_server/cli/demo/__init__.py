@@ -1,4 +1,4 @@
-"""`checkout-server demo`: buys in every way there is, over real gRPC, and checks what came of it."""
+"""`checkout-server demo`: buys in every way there is, over real gRPC, and checks what it got."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def _run(server: ServerProcess) -> bool:
             shop = Shop(server, checkout, evidence)
             shop.open()
             told = _tell_all(shop)
-        return _report(told, evidence)
+        return report(told, evidence)
     finally:
         evidence.close()
 
@@ -78,7 +78,7 @@ def _tell_all(shop: Shop) -> list[Told]:
     return told
 
 
-def _report(told: list[Told], evidence: Evidence) -> bool:
+def report(told: list[Told], evidence: Evidence) -> bool:
     styles = ["bold red" if each.problems else "" for each in told]
     table.show(HEADERS, [each.cells for each in told], styles=styles)
     for each in told:

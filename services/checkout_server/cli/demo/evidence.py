@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
 
 from checkout_server._pb import stored_pb2
 from checkout_server.charge.sandbox_book import Book, Intent
@@ -36,7 +36,7 @@ class Counts:
 class Evidence:
     def __init__(self, settings: Settings) -> None:
         self._location = settings.database
-        self.book = Book(str(settings.sandbox_file or Path(settings.data_folder) / "sandbox.db"))
+        self.book = Book(str(settings.data_folder / "sandbox.db"))
 
     def close(self) -> None:
         self.book.close()
@@ -72,8 +72,11 @@ class Evidence:
             if [(one.intent_id, one.amount_minor) for one in charges] != [(intent_id, total_minor)]:
                 found.append(f"{attempt_id}: an order of {total_minor} has the charges {charges}")
         ordered = {attempt_id for attempt_id, _, _ in orders}
-        found += [f"{one.intent_id}: a charge without an order" for one in live
-                  if one.attempt_id not in ordered]
+        found += [
+            f"{one.intent_id}: a charge without an order"
+            for one in live
+            if one.attempt_id not in ordered
+        ]
         return found
 
     def _open(self) -> list[Row]:
@@ -82,7 +85,7 @@ class Evidence:
     def _live(self) -> list[Intent]:
         return [one for one in self.book.intents() if one.is_live]
 
-    def _fetch(self, sql: str, **parameters: str) -> list[Row]:
+    def _fetch(self, sql: str, **parameters: Any) -> list[Row]:
         async def fetch() -> list[Row]:
             async with open_readonly(self._location, "checkout") as reader:
                 return await reader.fetch(sql, **parameters)

@@ -139,7 +139,7 @@ def killed(shop: Shop, taps: Taps) -> None:
 
 STORIES = (
     Story("placed", placed, "placed"),
-    Story("same key again", same_key, "placed, then placed (replayed)"),
+    Story("same key replayed", same_key, "placed, then placed (replayed)"),
     Story(
         "declined, then another card",
         declined,
@@ -147,16 +147,16 @@ STORIES = (
         steps=2,
     ),
     # The one order is the quicker buyer's.
-    Story("sold out between card and tap", sold_out, "rejected (SOLD_OUT)"),
+    Story("sold out", sold_out, "rejected (SOLD_OUT)"),
     Story("challenge completed", challenge, "challenge, then placed", steps=2),
     Story(
-        "offer dearer since the quote",
+        "offer repriced: dearer",
         dearer,
         "offer changed (total)",
         orders=0,
         charges=0,
     ),
-    Story("offer cheaper since the quote", cheaper, "placed (quote refreshed)"),
+    Story("offer repriced: cheaper", cheaper, "placed (quote refreshed)"),
     Story("quote expired, not dearer", expired, "placed (quote refreshed)"),
     Story("slow provider", slow_provider, "accepted, then placed"),
     Story("duplicate intent", duplicate, "placed, then rejected (DUPLICATE_INTENT)"),
