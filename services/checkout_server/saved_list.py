@@ -139,7 +139,7 @@ WHERE {THEIRS} AND number = (SELECT MAX(number) {saved})
         listing = "\0".join((self._table, owner.platform_id, owner.buyer_id))
         shown_first = ""
         if token:
-            after, _, shown_first = position_of(token, listing)[0].partition(".")
+            after, _, shown_first = position_of(token, listing).partition(".")
             rows = await reader.fetch(
                 self._next_page,
                 **owner.columns,

@@ -24,6 +24,7 @@ from checkout_server._validation import (
     All,
     Choice,
     Count,
+    Counted,
     Each,
     EachValue,
     Enumerated,
@@ -67,7 +68,8 @@ def check(request: Message, rules: Rules) -> None:
     found = [
         violation for rule in rules[type(request)] for violation in rule.violations(request, "")
     ]
-    found.extend(Violation(path, NO_CONTROL) for path in _control_characters(request, ""))
+    if not found:
+        found.extend(Violation(path, NO_CONTROL) for path in _control_characters(request, ""))
     if found:
         raise Fault("INVALID_FIELD", violations=found[:MOST_VIOLATIONS])
 
@@ -196,7 +198,7 @@ def duration(field: str, lo_ms: int, hi_ms: int) -> Rule:
 
 def each(field: str, rules: tuple[Rule, ...], *, at_most: int, at_least: int = 0) -> Rule:
     """Rules for every message of a repeated field, and how many there may be."""
-    return All((Count(field, at_least, at_most), Each(field, rules)))
+    return Counted(Count(field, at_least, at_most), Each(field, rules))
 
 
 def each_text(
@@ -211,13 +213,13 @@ def each_text(
 ) -> Rule:
     """The same for a repeated string."""
     one = EachValue(field, *text_scalar(minimum, maximum, pattern, describe))
-    return All((Count(field, at_least, at_most, filler="x" * minimum), one))
+    return Counted(Count(field, at_least, at_most, filler="x" * minimum), one)
 
 
 def each_integer(field: str, lo: int, hi: int, *, at_most: int, at_least: int = 0) -> Rule:
     """The same for a repeated integer."""
     one = EachValue(field, *integer_scalar(lo, hi))
-    return All((Count(field, at_least, at_most, filler=lo), one))
+    return Counted(Count(field, at_least, at_most, filler=lo), one)
 
 
 def map_of(field: str, *, at_most: int, key_max: int, value_max: int) -> Rule:

@@ -73,7 +73,7 @@ class Catalog:
     async def list_items(self, request: ListItemsRequest, call: Call) -> ListItemsResponse:
         row = await merchant_of(self._db, call.caller, request.merchant_id)
         listing = f"items {row.tag}"
-        after = position_of(request.page_token, listing)[0] if request.page_token else ""
+        after = position_of(request.page_token, listing) if request.page_token else ""
         size = request.page_size or DEFAULT_PAGE_SIZE
         items = await store.items_after(self._db, row.tag, after, size + 1)
         response = ListItemsResponse(items=items[:size])

@@ -202,8 +202,8 @@ class Tap:
             raise Fault("DEADLINE_TOO_SHORT")
         reserved = self._driver.start(unit, place)
         await asyncio.wait({reserved}, timeout=answer_by - time.monotonic())
-        if reserved.done() and reserved.exception() is None:
-            return reserved.result()
+        if reserved.done() and not isinstance(reserved.exception(), StorageUnavailable):
+            return reserved.result()  # or it raises: no storage's trouble, and nothing was written
         row = unit.row
         written = await store.by_key(
             self._database,

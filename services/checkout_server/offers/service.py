@@ -34,7 +34,7 @@ from checkout_server.merchants.store import merchant, merchant_of
 from checkout_server.offers import store
 from checkout_server.offers.terms import check_terms
 from checkout_server.offers.watch import OfferChanges, Shown
-from checkout_server.paging import DEFAULT_PAGE_SIZE, page_token, position_of
+from checkout_server.paging import DEFAULT_PAGE_SIZE, dated_position_of, page_token
 from checkout_server.protobuf_time import duration, timestamp, timestamp_ms
 
 
@@ -192,10 +192,7 @@ def _bump(offer: Offer, now_ms: int) -> None:
 
 
 def _place(token: str, listing: str) -> tuple[int, str]:
-    if not token:
-        return store.BEFORE_ALL
-    created_ms, offer_id = position_of(token, listing)
-    return int(created_ms), offer_id
+    return dated_position_of(token, listing) if token else store.BEFORE_ALL
 
 
 def _counted_down(shown: Shown, now_ms: int) -> OfferStatus:

@@ -22,7 +22,7 @@ from checkout_server.orders import cancelling, store
 from checkout_server.orders.operations import Operations
 from checkout_server.orders.order import changed
 from checkout_server.orders.store import OperationRow, StoredOrder
-from checkout_server.paging import DEFAULT_PAGE_SIZE, page_token, position_of
+from checkout_server.paging import DEFAULT_PAGE_SIZE, dated_position_of, page_token
 from checkout_server.protobuf_time import timestamp, timestamp_ms
 
 HEARTBEAT_S = 15.0
@@ -200,7 +200,4 @@ def _whose(request: order_pb2.ListOrdersRequest, caller: Caller) -> tuple[str | 
 
 
 def _place(token: str, listing: str) -> tuple[int, str]:
-    if not token:
-        return store.BEFORE_ALL
-    created_ms, order_id = position_of(token, listing)
-    return int(created_ms), order_id
+    return dated_position_of(token, listing) if token else store.BEFORE_ALL

@@ -11,10 +11,10 @@ import pytest
 
 from checkout_sdk._pb import attempt_pb2, quote_pb2
 from checkout_server import wiring
-from checkout_server.database import CommitUnknown
+from checkout_server.database import Tx
 from checkout_server.settings import Settings
 from tests.services.checkout.conftest import OpenWorld
-from tests.world import World, reason_of
+from tests.world import reason_of
 
 ONLY_SQLITE = pytest.mark.parametrize("db_url", ["sqlite"], indirect=True)
 
@@ -129,44 +129,22 @@ async def test_watchers_do_not_keep_a_process_from_its_end(open_world: OpenWorld
             assert reason_of(ended.value) == "SHUTTING_DOWN"
 
 
-class FailingDisk(apsw.VFS):
-    """The system's files, whose fsync can be made to fail."""
-
-    def __init__(self) -> None:
-        self.failing = False
-        super().__init__("failing at the shop", "unix", makedefault=True)
-
-    def xOpen(self, name: object, flags: list[int]) -> apsw.VFSFile:
-        return FailingFile(self, name, flags)
-
-
-class FailingFile(apsw.VFSFile):
-    def __init__(self, disk: FailingDisk, name: object, flags: list[int]) -> None:
-        super().__init__("unix", name, flags)
-        self._disk = disk
-
-    def xSync(self, flags: int) -> None:
-        if self._disk.failing:
-            raise apsw.exception_for(apsw.SQLITE_IOERR_FSYNC)
-        super().xSync(flags)
+def no_rollback(_cursor: object, sql: str, _bindings: object) -> bool:
+    if sql == "ROLLBACK":
+        raise apsw.IOError("scripted")
+    return True
 
 
 @ONLY_SQLITE
 async def test_a_failed_disk_ends_the_process(open_world: OpenWorld):
-    disk = FailingDisk()
-    try:
-        async with open_world() as world:
-            await _fail(world, disk)
-            await world.process.failed.wait()
-            assert not world.process._server._healthy()
-    finally:
-        disk.unregister()
+    async def body(tx: Tx) -> None:
+        raise KeyError("a body's own")
 
-
-async def _fail(world: World, disk: FailingDisk) -> None:
-    disk.failing = True
-    with pytest.raises(CommitUnknown):
-        await world.database.transact(
-            lambda tx: tx.run("INSERT INTO worker (worker, epoch, seen_ms) VALUES ('x', 0, 0)")
-        )
-    disk.failing = False
+    async with open_world() as world:
+        assert world.process._server._healthy()
+        inner: Any = world.database._inner
+        inner._writer.exec_trace = no_rollback
+        with pytest.raises(KeyError):
+            await world.database.transact(body)
+        await world.process.failed.wait()
+        assert not world.process._server._healthy()

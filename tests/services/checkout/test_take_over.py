@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import asynccontextmanager
 
 import pytest
 
-from checkout_server.checkout.attempt import AttemptRow
 from checkout_server.checkout import store
+from checkout_server.checkout.attempt import AttemptRow
 from checkout_server.settings import Settings
 from tests.services.checkout.conftest import OpenWorld
 from tests.world import TAG, World, audited, eventually, outcome_of, refusal_of, state_of
@@ -65,9 +66,10 @@ async def test_a_crash_with_the_charge_out_ends_as_one_order_and_one_charge(open
 async def test_a_crash_of_the_line_loses_nobody_in_it(open_world: OpenWorld):
     async with open_world(answer_within_ms=200, provider_concurrency=1) as world:
         offer = await world.offer()
-        first, *others = [await world.buyer("pm_sandbox_slow_600"), *await world.buyers(3)]
+        first, *others = [await world.buyer("pm_sandbox_slow_800"), *await world.buyers(3)]
         charging = (await first.buy(offer)).attempt.attempt_id
-        queued = [(await buyer.buy(offer)).attempt for buyer in others]
+        answers = await asyncio.gather(*(buyer.buy(offer) for buyer in others))
+        queued = [answer.attempt for answer in answers]
         assert [state_of(attempt) for attempt in queued] == ["RESERVED"] * 3
         async with next_process(world) as successor:
             for attempt_id in (charging, *(attempt.attempt_id for attempt in queued)):
@@ -117,7 +119,7 @@ async def test_a_crash_outlived_by_the_forward_window_charges_nobody(open_world:
 async def test_a_queued_tap_outlived_by_the_forward_window_is_never_sent(open_world: OpenWorld):
     async with open_world(answer_within_ms=200, provider_concurrency=1) as world:
         offer = await world.offer()
-        first, second = await world.buyer("pm_sandbox_slow_300"), await world.buyer()
+        first, second = await world.buyer("pm_sandbox_slow_800"), await world.buyer()
         await first.buy(offer)
         queued = (await second.buy(offer)).attempt.attempt_id
         async with next_process(world, forward_window_ms=100) as successor:

@@ -15,7 +15,6 @@ from tests.services.orders.support import AUTOMATIC, MANUAL, Desk, Process
 CANCELLED = order_pb2.OrderState.ORDER_STATE_CANCELLED
 PLACED = order_pb2.OrderState.ORDER_STATE_PLACED
 DAY_MS = 24 * 3600 * 1000
-MINUTE_MS = 60_000
 
 
 @pytest.mark.parametrize(
