@@ -11,8 +11,10 @@ comes to an `Outcome`, a closed union to `match` on; faults are the exceptions o
 `checkout_sdk.errors`. Everything is safe to repeat. `checkout_sdk.testing` has a fake service.
 """
 
+from checkout_sdk._async.buyer import AsyncBuyer
 from checkout_sdk._async.client import AsyncCheckout, AsyncClientOptions
 from checkout_sdk._calls import CallOptions
+from checkout_sdk._sync.buyer import Buyer
 from checkout_sdk._sync.client import Checkout, ClientOptions
 from checkout_sdk._version import VERSION as __version__
 from checkout_sdk.errors import (
@@ -100,6 +102,7 @@ __all__ = [
     "Accepted",
     "ActionRequired",
     "Address",
+    "AsyncBuyer",
     "AsyncCheckout",
     "AsyncClientOptions",
     "Attribution",
@@ -107,6 +110,7 @@ __all__ = [
     "Availability",
     "Blocker",
     "Budget",
+    "Buyer",
     "CallOptions",
     "CaptureMode",
     "Challenge",

@@ -25,6 +25,9 @@ def one(*, merchant_id: str = SHOP, **request: object) -> CreateQuoteRequest:
     return CreateQuoteRequest(lines=basket(("mug", 1), merchant_id=merchant_id), **request)
 
 
+PARIS = f"adr_{'p' * 30}"
+
+
 async def test_results_come_in_the_order_of_the_requests(market: Market):
     offer = await market.seller.create_offer()
     answer = await batch(market, one(), CreateQuoteRequest(offer_id=offer.offer_id))
@@ -38,14 +41,14 @@ async def test_the_neighbours_are_asked_once_for_all_cards(market: Market):
 
 
 async def test_each_named_address_is_asked_for_once(market: Market):
-    market.addresses.known["adr_paris"] = place("adr_paris", "FR")
-    answer = await batch(market, one(), *[one(address_id="adr_paris")] * 2)
-    assert [request.address_id for request in market.addresses.asked] == ["", "adr_paris"]
+    market.addresses.known[PARIS] = place(PARIS, "FR")
+    answer = await batch(market, one(), *[one(address_id=PARIS)] * 2)
+    assert [request.address_id for request in market.addresses.asked] == ["", PARIS]
     assert [result.quote.address.country for result in answer.results] == ["DE", "FR", "FR"]
 
 
 async def test_a_bad_request_spoils_its_own_result_only(market: Market):
-    answer = await batch(market, one(merchant_id="hats"), one(address_id="adr_x"), one())
+    answer = await batch(market, one(merchant_id="hats"), one(address_id=f"adr_{'x' * 30}"), one())
     errors = [result.error for result in answer.results[:2]]
     assert [(error.code, error.reason) for error in errors] == [("NOT_FOUND", "NOT_FOUND")] * 2
     assert answer.results[2].quote.quote_token

@@ -16,7 +16,6 @@ from checkout_sdk import (
     PostalAddress,
     TaxRate,
 )
-from checkout_sdk._sync.buyer import Buyer
 from checkout_server.cli.demo.evidence import Evidence
 from checkout_server.cli.demo.server_process import ServerProcess
 

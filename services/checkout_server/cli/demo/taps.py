@@ -17,7 +17,6 @@ from checkout_sdk import (
     Unavailable,
     Unrecognized,
 )
-from checkout_sdk._sync.buyer import Buyer
 
 # The slowest story waits for a restart and for the lease of a dead worker, 5 s, to run out.
 FINAL_WITHIN_S = 20.0
