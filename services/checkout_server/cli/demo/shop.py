@@ -7,6 +7,7 @@ from datetime import timedelta
 from itertools import count
 
 from checkout_sdk import (
+    Buyer,
     Checkout,
     DeliveryOption,
     Item,

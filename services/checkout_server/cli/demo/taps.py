@@ -9,6 +9,7 @@ from checkout_sdk import (
     Accepted,
     ActionRequired,
     Budget,
+    Buyer,
     OfferChanged,
     Outcome,
     Placed,
