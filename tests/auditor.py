@@ -115,9 +115,7 @@ class Ledger:
 async def violations(database: str, book_file: Path) -> list[str]:
     """One sentence for each; empty when all is well."""
     async with open_readonly(database, "checkout") as reader:
-        found = [
-            f"{rule}: {row}" for rule, sql in EMPTY.items() for row in await reader.fetch(sql)
-        ]
+        found = [f"{rule}: {row}" for rule, sql in EMPTY.items() for row in await reader.fetch(sql)]
         book = Book(str(book_file))
         try:
             ledger = await _ledger(reader, book)
@@ -134,7 +132,9 @@ async def _ledger(reader: Reader, book: Book) -> Ledger:
     return Ledger(
         attempts={row.attempt_id: row for row in rows},
         orders={order.attempt_id: order for order in orders},
-        counters={(row[0], row[1], row[2]): (row[3], row[4]) for row in await reader.fetch(COUNTERS)},
+        counters={
+            (row[0], row[1], row[2]): (row[3], row[4]) for row in await reader.fetch(COUNTERS)
+        },
         events=[(subject, kind) for subject, kind in await reader.fetch(EVENTS)],
         undone=frozenset(row[0] for row in await reader.fetch(OPERATIONS)),
         intents=book.intents(),

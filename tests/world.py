@@ -7,15 +7,13 @@ places: the answers, the rows of checkout's database, and the sandbox's own book
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
 import grpc
 import pytest
-from google.rpc import error_details_pb2, status_pb2
 
 from checkout_sdk._pb import (
     address_pb2,
@@ -31,27 +29,26 @@ from checkout_sdk._pb import (
     order_pb2,
     order_pb2_grpc,
     quote_pb2,
-    wallet_pb2,
     wallet_pb2_grpc,
 )
 from checkout_sdk._pb.money_pb2 import Money
 from checkout_server import ids, wiring
 from checkout_server._pb import stored_pb2
 from checkout_server.charge.sandbox_book import Book
-from checkout_server.database import Database
+from checkout_server.database import Database, Tx
 from checkout_server.database.open import open_database
 from checkout_server.identity import Issuer
 from checkout_server.protobuf_time import timestamp
 from checkout_server.quotes.token import SigningKeys, seal, unseal
 from checkout_server.settings import Settings
+from tests.answers import state_of
 from tests.auditor import violations
+from tests.buyer import SHOP, Buyer, Metadata
 from tests.fakes.database import ScriptedDatabase
 
 T = TypeVar("T")
-Metadata = tuple[tuple[str, str], ...]
 
 PLATFORM = "streamly"
-SHOP = "mugs"
 TAG = ids.tag(PLATFORM, SHOP)
 HOUR_MS = 60 * 60 * 1000
 MUG_MINOR, DELIVERY_MINOR = 1_500, 500
@@ -61,56 +58,9 @@ KEYS = SigningKeys(QUOTE_KEYS)
 # Far above what anything here takes on a busy machine: who reaches it has hung.
 PATIENCE_S = 20.0
 
-STATE = attempt_pb2.AttemptState
-CODE = attempt_pb2.RejectedCode
-
 
 def usd(amount_minor: int) -> Money:
     return Money(amount_minor=amount_minor, currency="USD")
-
-
-def outcome_of(answer: Any) -> str:
-    """The outcome's name, of a response or of an attempt."""
-    attempt = answer if isinstance(answer, attempt_pb2.Attempt) else answer.attempt
-    return str(attempt.WhichOneof("outcome"))
-
-
-def state_of(attempt: attempt_pb2.Attempt) -> str:
-    return STATE.Name(attempt.state).removeprefix("ATTEMPT_STATE_")
-
-
-def refusal_of(answer: Any) -> str:
-    """The code of a rejected outcome."""
-    attempt = answer if isinstance(answer, attempt_pb2.Attempt) else answer.attempt
-    assert attempt.WhichOneof("outcome") == "rejected", attempt
-    return CODE.Name(attempt.rejected.code).removeprefix("REJECTED_CODE_")
-
-
-def reason_of(error: grpc.aio.AioRpcError) -> str:
-    """The ErrorInfo reason of a refused call."""
-    return str(_detail(error, error_details_pb2.ErrorInfo).reason)
-
-
-def field_of(error: grpc.aio.AioRpcError) -> str:
-    """The path of the one field that a request was refused for."""
-    [violation] = _detail(error, error_details_pb2.BadRequest).field_violations
-    return str(violation.field)
-
-
-def _detail(error: grpc.aio.AioRpcError, kind: type[Any]) -> Any:
-    status = status_pb2.Status.FromString(details_of(error))
-    [packed] = [one for one in status.details if one.Is(kind.DESCRIPTOR)]
-    detail = kind()
-    packed.Unpack(detail)
-    return detail
-
-
-def details_of(error: grpc.aio.AioRpcError) -> bytes:
-    return bytes(dict(error.trailing_metadata() or ())["grpc-status-details-bin"])
-
-
-def codes(messages: Iterable[quote_pb2.Message]) -> list[str]:
-    return [message.code for message in messages]
 
 
 async def eventually(probe: Callable[[], Awaitable[T]]) -> T:
@@ -169,9 +119,17 @@ class World:
         await self.process.close()
         self.book.close()
 
+    async def bury(self) -> None:
+        """Nobody has to wait for its lease to run out: it has."""
+
+        async def body(tx: Tx) -> None:
+            await tx.run("UPDATE worker SET seen_ms = 0")
+
+        await self.database.transact(body)
+
     async def die(self) -> None:
-        """As by SIGKILL, as far as that can be played within a process: every task of it ends where
-        it stands, and its lease is not given up."""
+        """As by SIGKILL, a lease's time ago, as far as that can be played within a process: every
+        task of it ends where it stands, and nothing is given back."""
         self._dead = True
         process = self.process
         tasks = [
@@ -185,6 +143,7 @@ class World:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await self.bury()
         await self.channel.close()
         await process._server._server.stop(0)
         if process._server._watching:
@@ -195,7 +154,7 @@ class World:
 
     def slow_network(self, ms: float) -> None:
         """From now on the provider's answers take that much longer to arrive."""
-        self.process._charges._gateway._latency_ms = ms  # type: ignore[attr-defined]
+        self.process._charges._gateway._latency_ms = ms
 
     def token(
         self, scope: str, *, buyer: str | None = None, platform: str = PLATFORM, **limits: Any
@@ -376,95 +335,6 @@ class World:
 
     def now_ms(self) -> int:
         return self.process._clock.now_ms()
-
-
-@dataclass
-class Buyer:
-    world: World
-    buyer_id: str
-    cards: dict[str, str] = field(default_factory=dict)  # provider reference -> our id
-
-    async def add_card(self, reference: str) -> str:
-        """The new one becomes the default when it is the first."""
-        answer = await self.world.wallet.SavePaymentMethod(
-            wallet_pb2.SavePaymentMethodRequest(
-                request_id=reference, buyer_id=self.buyer_id, provider_reference=reference
-            ),
-            metadata=self.world.platform,
-        )
-        self.cards[reference] = answer.payment_method.payment_method_id
-        return self.cards[reference]
-
-    async def quote(self, offer: offer_pb2.Offer | None = None, **fields: Any) -> quote_pb2.Quote:
-        request = quote_pb2.CreateQuoteRequest(buyer_id=self.buyer_id, **fields)
-        if offer is not None:
-            request.offer_id = offer.offer_id
-        answer = await self.world.checkout.CreateQuote(request, metadata=self.world.platform)
-        return answer.quote
-
-    async def quote_lines(self, *lines: tuple[str, int], **fields: Any) -> quote_pb2.Quote:
-        return await self.quote(lines=basket(*lines), **fields)
-
-    async def tap(
-        self,
-        quote: quote_pb2.Quote | None = None,
-        *,
-        timeout: float | None = None,
-        caller: Metadata | None = None,
-        **fields: Any,
-    ) -> attempt_pb2.PlaceOrderResponse:
-        """PlaceOrder on that quote, or with nothing but `fields`."""
-        return await self.tapping(quote, timeout=timeout, caller=caller, **fields)
-
-    def tapping(
-        self,
-        quote: quote_pb2.Quote | None = None,
-        *,
-        timeout: float | None = None,
-        caller: Metadata | None = None,
-        **fields: Any,
-    ) -> grpc.aio.UnaryUnaryCall[
-        attempt_pb2.PlaceOrderRequest, attempt_pb2.PlaceOrderResponse
-    ]:
-        """The call itself, under way."""
-        if quote is not None:
-            fields.setdefault("quote_token", quote.quote_token)
-        request = attempt_pb2.PlaceOrderRequest(**{"buyer_id": self.buyer_id} | fields)
-        return self.world.checkout.PlaceOrder(
-            request, timeout=timeout, metadata=caller or self.world.platform
-        )
-
-    async def buy(
-        self, offer: offer_pb2.Offer, **fields: Any
-    ) -> attempt_pb2.PlaceOrderResponse:
-        """Quote and tap."""
-        return await self.tap(await self.quote(offer), **fields)
-
-    async def asks(self, key: str) -> attempt_pb2.Attempt:
-        """GetAttempt by key."""
-        request = attempt_pb2.GetAttemptRequest(
-            buyer_id=self.buyer_id, idempotency_key=key, merchant_id=SHOP
-        )
-        answer = await self.world.checkout.GetAttempt(request, metadata=self.world.platform)
-        return answer.attempt
-
-    async def cancels(self, attempt_id: str) -> attempt_pb2.Attempt:
-        request = attempt_pb2.CancelAttemptRequest(attempt_id=attempt_id)
-        answer = await self.world.checkout.CancelAttempt(request, metadata=self.world.platform)
-        return answer.attempt
-
-    async def comes_back(self, attempt_id: str) -> attempt_pb2.Attempt:
-        """CompleteAction."""
-        request = attempt_pb2.CompleteActionRequest(attempt_id=attempt_id)
-        answer = await self.world.checkout.CompleteAction(request, metadata=self.world.platform)
-        return answer.attempt
-
-
-def basket(*lines: tuple[str, int], merchant_id: str = SHOP) -> quote_pb2.LineSource:
-    return quote_pb2.LineSource(
-        merchant_id=merchant_id,
-        lines=[quote_pb2.Line(sku=sku, quantity=quantity) for sku, quantity in lines],
-    )
 
 
 def resigned(

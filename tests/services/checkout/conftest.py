@@ -13,9 +13,7 @@ OpenWorld = Callable[..., AbstractAsyncContextManager[World]]
 
 
 @pytest.fixture
-def open_world(
-    db_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> OpenWorld:
+def open_world(db_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> OpenWorld:
     """`async with open_world(challenge_ms=200) as world`: with other settings than the default."""
     # The development issuer's key goes into the data folder, which with PostgreSQL is below here.
     monkeypatch.chdir(tmp_path)

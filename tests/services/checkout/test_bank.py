@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from checkout_sdk._pb import order_pb2
+from tests.answers import outcome_of, refusal_of, state_of
 from tests.services.checkout.conftest import OpenWorld
-from tests.world import World, eventually, outcome_of, refusal_of, state_of
+from tests.world import World, eventually
 
 CHALLENGE = "pm_card_threeDSecure2Required"
 FAILING = "pm_sandbox_challenge_fails"

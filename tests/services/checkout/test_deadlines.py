@@ -11,8 +11,9 @@ from structlog.testing import capture_logs
 
 from checkout_server.database import StorageFull, StorageUnavailable
 from checkout_server.faults import Fault
+from tests.answers import outcome_of, reason_of
 from tests.services.checkout.conftest import OpenWorld
-from tests.world import World, eventually, outcome_of, reason_of
+from tests.world import World, eventually
 
 T1 = "INSERT INTO attempt"
 T2 = "INSERT INTO orders"

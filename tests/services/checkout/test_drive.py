@@ -6,8 +6,9 @@ from __future__ import annotations
 import pytest
 
 from checkout_server.checkout import settle
+from tests.answers import refusal_of
 from tests.services.checkout.conftest import OpenWorld
-from tests.world import World, refusal_of
+from tests.world import World
 
 CHALLENGE = "pm_card_threeDSecure2Required"
 

@@ -49,7 +49,7 @@ def step(name: str) -> Advance:
 
 
 def groups_on(database: Any, clock: FakeClock) -> Groups:
-    return Groups(database, clock, lambda row: None)  # type: ignore[arg-type]
+    return Groups(database, clock, lambda row: None)  # type: ignore[arg-type]  # small fakes
 
 
 async def together(groups: Groups, *names: str) -> list[object]:

@@ -9,17 +9,10 @@ import pytest
 from grpc.aio import AioRpcError
 
 from checkout_sdk._pb import attempt_pb2, order_pb2
+from tests.answers import codes, outcome_of, reason_of, refusal_of
+from tests.buyer import Buyer
 from tests.services.checkout.conftest import OpenWorld
-from tests.world import (
-    Buyer,
-    World,
-    codes,
-    eventually,
-    outcome_of,
-    reason_of,
-    refusal_of,
-    usd,
-)
+from tests.world import World, eventually, usd
 
 CHALLENGE = "pm_card_threeDSecure2Required"
 

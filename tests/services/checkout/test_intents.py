@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 
 from checkout_sdk._pb import attempt_pb2
+from tests.answers import codes, outcome_of, refusal_of
 from tests.services.checkout.conftest import OpenWorld
-from tests.world import World, codes, eventually, outcome_of, refusal_of
+from tests.world import World, eventually
 
 
 async def test_another_key_joins_the_purchase_that_is_under_way(world: World):

@@ -10,20 +10,10 @@ from grpc.aio import AioRpcError
 
 from checkout_sdk._pb import attempt_pb2
 from checkout_server import ids
+from tests.answers import codes, outcome_of, reason_of, refusal_of
+from tests.buyer import Buyer, basket
 from tests.services.checkout.conftest import OpenWorld
-from tests.world import (
-    PLATFORM,
-    TOTAL_MINOR,
-    Buyer,
-    World,
-    aged,
-    basket,
-    codes,
-    outcome_of,
-    reason_of,
-    refusal_of,
-    usd,
-)
+from tests.world import PLATFORM, TOTAL_MINOR, World, aged, usd
 
 MINUTE_MS = 60_000
 

@@ -42,9 +42,9 @@ class Elsewhere:
         self.seconds += ms / 1000
 
     async def lease(self) -> Lease:
-        clock = ServiceClock(self, monotonic=lambda: self.seconds)  # type: ignore[arg-type]
+        clock = ServiceClock(self, monotonic=lambda: self.seconds)  # type: ignore[arg-type]  # wraps one
         await clock.sample()
-        lease = Lease(self, clock, "one")  # type: ignore[arg-type]
+        lease = Lease(self, clock, "one")  # type: ignore[arg-type]  # it wraps one
         await lease._register()
         return lease
 
@@ -107,7 +107,7 @@ async def test_without_the_time_it_is_not_renewed(elsewhere: Elsewhere):
 
 
 async def test_given_up_it_is_nobodys(checkout_db: Database, clock: FakeClock):
-    lease = Lease(checkout_db, clock, "one")  # type: ignore[arg-type]
+    lease = Lease(checkout_db, clock, "one")  # type: ignore[arg-type]  # a clock it is
     await lease.start()
     await lease.stop()
     assert not lease.held
@@ -115,7 +115,7 @@ async def test_given_up_it_is_nobodys(checkout_db: Database, clock: FakeClock):
 
 
 async def test_with_attempts_left_it_runs_out(checkout_db: Database, clock: FakeClock):
-    lease = Lease(checkout_db, clock, "one")  # type: ignore[arg-type]
+    lease = Lease(checkout_db, clock, "one")  # type: ignore[arg-type]  # a clock it is
     await lease.start()
     await lease.stop(left=1)
     assert not lease.held
@@ -143,7 +143,7 @@ async def test_a_mistake_does_not_end_the_renewing(
 ):
     monkeypatch.setattr(worker, "RENEW_S", 0)
     clock = Stumbling()
-    lease = Lease(checkout_db, clock, "one")  # type: ignore[arg-type]
+    lease = Lease(checkout_db, clock, "one")  # type: ignore[arg-type]  # a clock it is
     await lease.start()
     await clock.went_on.wait()
     await lease.stop()
@@ -155,7 +155,7 @@ async def test_what_its_loop_died_of_does_not_stop_the_stopping(
     async def dead() -> None:
         raise ValueError("long ago")
 
-    lease = Lease(checkout_db, clock, "one")  # type: ignore[arg-type]
+    lease = Lease(checkout_db, clock, "one")  # type: ignore[arg-type]  # a clock it is
     await lease.start()
     assert lease._renewing is not None
     lease._renewing.cancel()

@@ -9,21 +9,10 @@ from grpc import StatusCode
 from grpc.aio import AioRpcError
 
 from checkout_sdk._pb import attempt_pb2, order_pb2
+from tests.answers import field_of, outcome_of, reason_of, refusal_of, state_of
+from tests.buyer import basket
 from tests.services.checkout.conftest import OpenWorld
-from tests.world import (
-    DELIVERY_MINOR,
-    MUG_MINOR,
-    TOTAL_MINOR,
-    World,
-    basket,
-    eventually,
-    field_of,
-    outcome_of,
-    reason_of,
-    refusal_of,
-    state_of,
-    usd,
-)
+from tests.world import DELIVERY_MINOR, MUG_MINOR, TOTAL_MINOR, World, eventually, usd
 
 
 async def test_a_tap_places_an_order(world: World):
@@ -109,9 +98,7 @@ async def test_a_total_above_the_expected_one_is_shown_first(world: World):
         ("buyer_id", "buyer_id"),
     ],
 )
-async def test_a_tap_without_a_token_says_what_it_lacks(
-    world: World, left_out: str, field: str
-):
+async def test_a_tap_without_a_token_says_what_it_lacks(world: World, left_out: str, field: str):
     offer = await world.offer()
     ann = await world.buyer()
     fields = {

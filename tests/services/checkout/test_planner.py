@@ -122,9 +122,7 @@ def test_an_item_without_a_counter_is_sold_out():
 
 def test_a_key_repeated_in_the_group_is_taken():
     first, second = attempt("att_1"), attempt("att_2")
-    second = replace(
-        second, buyer_id=first.buyer_id, idempotency_key=first.idempotency_key
-    )
+    second = replace(second, buyer_id=first.buyer_id, idempotency_key=first.idempotency_key)
     answers, writes = decided(mugs(9), reserve(row=first), reserve("att_2", row=second))
     assert answers == [Written(first), KeyTaken(first)]
     assert writes.inserted == [first]

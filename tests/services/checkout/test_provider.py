@@ -7,8 +7,9 @@ from collections.abc import Mapping
 
 from checkout_sdk._pb import attempt_pb2
 from checkout_server.charge.sandbox_book import PROCESSING_MS
+from tests.answers import codes, outcome_of, refusal_of, state_of
 from tests.services.checkout.conftest import OpenWorld
-from tests.world import World, codes, outcome_of, refusal_of, state_of
+from tests.world import World
 
 # What is asked of the provider, and what it says, until the order is there.
 HICCUPS: Mapping[str, list[tuple[str, str]]] = {

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 
 from checkout_sdk._pb import attempt_pb2, order_pb2
+from tests.answers import outcome_of, refusal_of, state_of
 from tests.services.checkout.conftest import OpenWorld
-from tests.world import World, eventually, outcome_of, refusal_of, state_of, usd
+from tests.world import World, eventually, usd
 
 
 async def test_a_tap_without_a_place_waits_its_turn(open_world: OpenWorld):

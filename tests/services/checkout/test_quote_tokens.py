@@ -11,23 +11,9 @@ from grpc.aio import AioRpcError
 
 from checkout_sdk._pb import item_pb2
 from checkout_server.quotes.token import SigningKeys, seal, unseal
-from tests.world import (
-    DELIVERY_MINOR,
-    KEYS,
-    MUG_MINOR,
-    SHOP,
-    TOTAL_MINOR,
-    Buyer,
-    World,
-    aged,
-    basket,
-    codes,
-    field_of,
-    outcome_of,
-    reason_of,
-    resigned,
-    usd,
-)
+from tests.answers import codes, field_of, outcome_of, reason_of
+from tests.buyer import SHOP, Buyer, basket
+from tests.world import DELIVERY_MINOR, KEYS, MUG_MINOR, TOTAL_MINOR, World, aged, resigned, usd
 
 MINUTE_MS = 60_000
 

@@ -51,7 +51,7 @@ class Due:
 
 
 def looking(rows: Rows, due: Due) -> Recovery:
-    return Recovery(rows, Alive(), None, due)  # type: ignore[arg-type]
+    return Recovery(rows, Alive(), None, due)  # type: ignore[arg-type]  # small fakes
 
 
 @pytest.mark.parametrize("error", [ValueError("not thought of"), StorageUnavailable()])
@@ -101,6 +101,6 @@ class Elsewhere:
 
 
 async def test_a_mistake_does_not_end_the_waiting_for_a_row():
-    waiting = Waiting[str](Elsewhere(), "SELECT")  # type: ignore[arg-type]
+    waiting = Waiting[str](Elsewhere(), "SELECT")  # type: ignore[arg-type]  # it only reads
     with waiting.watch("m", "att_1") as watch:
         assert await watch.newer(1, timeout_s=20) == (True, None)

@@ -275,7 +275,8 @@ def test_the_next_step(
 def test_no_situation_asks_on_for_ever():
     """Whatever the provider answers: a verdict comes within the questions that a conversation has.
     (A cancel that left an intent as it was has no sense; the conversation stops that one.)"""
-    statuses = [name.removeprefix("CHARGE_STATUS_") for name in charge_pb2.ChargeStatus.keys()]
+    values = charge_pb2.ChargeStatus.DESCRIPTOR.values
+    statuses = [value.name.removeprefix("CHARGE_STATUS_") for value in values]
     situations = [
         situation(state, after_ms=after_ms, provider_intent=intent, compensate=compensate)
         for state in (State.CHARGING, State.UNKNOWN)

@@ -13,8 +13,8 @@ from checkout_sdk._pb import attempt_pb2, quote_pb2
 from checkout_server import wiring
 from checkout_server.database import Tx
 from checkout_server.settings import Settings
+from tests.answers import reason_of
 from tests.services.checkout.conftest import OpenWorld
-from tests.world import reason_of
 
 ONLY_SQLITE = pytest.mark.parametrize("db_url", ["sqlite"], indirect=True)
 

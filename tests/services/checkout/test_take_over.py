@@ -10,26 +10,17 @@ import pytest
 from checkout_server.checkout import store
 from checkout_server.checkout.attempt import AttemptRow
 from checkout_server.settings import Settings
+from tests.answers import outcome_of, refusal_of, state_of
 from tests.services.checkout.conftest import OpenWorld
-from tests.world import TAG, World, audited, eventually, outcome_of, refusal_of, state_of
+from tests.world import TAG, World, audited, eventually
 
 CHALLENGE = "pm_card_threeDSecure2Required"
 ONLY_POSTGRES = pytest.mark.parametrize("db_url", ["postgres"], indirect=True)
 
 
-async def bury(world: World) -> None:
-    """Its lease runs out at once."""
-
-    async def body(tx):
-        await tx.run("UPDATE worker SET seen_ms = 0")
-
-    await world.database.transact(body)
-
-
 @asynccontextmanager
 async def next_process(world: World, **changed):
     """After a crash of that one."""
-    await bury(world)
     await world.die()
     settings = Settings(
         **{name: getattr(world.settings, name) for name in Settings.__dataclass_fields__} | changed
@@ -158,7 +149,7 @@ async def test_a_process_taken_for_dead_writes_nothing_more(open_world: OpenWorl
         renewing = zombie.process._lease._renewing
         assert renewing is not None
         renewing.cancel()
-        await bury(zombie)
+        await zombie.bury()
         successor = await World.start(zombie.settings)
         try:
             placed = await call

@@ -26,7 +26,7 @@ class OtherProcess:
 
 
 def waiting_on(database: OtherProcess) -> Waiting[str]:
-    return Waiting[str](database, VERSIONS)  # type: ignore[arg-type]
+    return Waiting[str](database, VERSIONS)
 
 
 async def test_a_row_written_here_comes_with_the_news():

@@ -211,7 +211,7 @@ async def test_after_a_failed_rollback_nothing_is_written_any_more(database: Dat
         raise KeyError("a body's own")
 
     assert not database.failed
-    database._writer.exec_trace = no_rollback  # type: ignore[attr-defined]
+    database._writer.exec_trace = no_rollback  # type: ignore[attr-defined]  # SQLite's own
     with pytest.raises(KeyError):
         await database.transact(body)
     with pytest.raises(StorageUnavailable, match="restart"):
