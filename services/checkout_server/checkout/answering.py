@@ -140,5 +140,5 @@ def _summed(stages: Sequence[tuple[str, float]]) -> list[tuple[str, float]]:
 
 def _lasting(seconds: float) -> Duration:
     """To the microsecond: stages are shorter than a millisecond."""
-    micros = max(int(seconds * 1_000_000), 0)
+    micros = max(round(seconds * 1_000_000), 0)
     return Duration(seconds=micros // 1_000_000, nanos=micros % 1_000_000 * 1000)
