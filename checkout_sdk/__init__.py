@@ -1,14 +1,16 @@
 """One-tap checkout inside a video: quote, tap, order.
 
     with Checkout.from_env() as checkout:
-        buyer = checkout.for_buyer("buyer_demo")
-        quote = buyer.quote(offer_id="off_demo_mug")
+        buyer = checkout.for_buyer(os.environ["CHECKOUT_DEMO_BUYER"])
+        quote = buyer.quote(offer_id=os.environ["CHECKOUT_DEMO_OFFER"])
         print(buyer.place_order(quote))
 
-`Checkout` and `AsyncCheckout` have the same methods and words. Amounts are `Money` (integer minor
-units), waits `timedelta`, moments aware `datetime`; `timeout` is seconds for a whole call. A tap
-comes to an `Outcome`, a closed union to `match` on; faults are the exceptions of
-`checkout_sdk.errors`. Everything is safe to repeat. `checkout_sdk.testing` has a fake service.
+`checkout-server dev` prints those two; the id of an offer of your own is what
+`admin.create_offer` gave. `Checkout` and `AsyncCheckout` have the same methods and words. Amounts
+are `Money` (integer minor units), waits `timedelta`, moments aware `datetime`; `timeout` is seconds
+for a whole call. A tap comes to an `Outcome`, a closed union to `match` on; faults are the
+exceptions of `checkout_sdk.errors`. Everything is safe to repeat. `checkout_sdk.testing` has a fake
+service.
 """
 
 from checkout_sdk._async.buyer import AsyncBuyer

@@ -174,10 +174,35 @@ class Tries:
         return None if left is None else left - self._keep_s
 
 
+NO_TOKEN = (
+    "no token. Set CHECKOUT_TOKEN or pass token=."
+    " For a local server: checkout-server dev prints one"
+)
+BAD_TOKEN = (
+    "the token has a line break or another character that gRPC metadata cannot carry."
+    " Mend CHECKOUT_TOKEN or token="
+)
+Token: TypeAlias = str | Callable[[], str]
 Metadata: TypeAlias = tuple[tuple[str, str | bytes], ...]
 
 
+def checked_token(token: Token | None, *, own_channel: bool) -> Token | None:
+    """A channel of the app's own may bring its credentials."""
+    if not token and not own_channel:
+        raise ConfigurationError(NO_TOKEN)
+    if isinstance(token, str):
+        _check_characters(token)
+    return token
+
+
+def _check_characters(token: str) -> None:
+    if not (token.isascii() and token.isprintable()):
+        raise ConfigurationError(BAD_TOKEN)
+
+
 def metadata_of(token: str | None, request_id: str, trace: dict[str, str]) -> Metadata:
+    if token:
+        _check_characters(token)
     authorization = (("authorization", f"Bearer {token}"),) if token else ()
     return (("x-request-id", request_id), *trace.items(), *authorization)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +24,9 @@ NO_TARGET = (
     "no target. Set CHECKOUT_TARGET=host:port or pass target=."
     " For a local server: checkout-server dev"
 )
+URL = re.compile("https?://", re.IGNORECASE)
+# What gRPC resolves by other rules than host:port.
+RESOLVED = re.compile("unix:|unix-abstract:|[a-z0-9+.-]+://")
 NO_ANSWER = frozenset({"UNAVAILABLE", "CANCELLED", "DEADLINE_EXCEEDED"})
 CLOSED = "the client is closed; make a new one"
 OPTIONS: tuple[tuple[str, Any], ...] = (
@@ -59,9 +63,19 @@ def endpoints(
         return ()
     if not targets:
         raise ConfigurationError(NO_TARGET)
+    for name in targets:
+        _check_target(name)
     if plaintext and credentials is not None:
         raise ConfigurationError("plaintext=True and credentials= exclude each other")
     return tuple(Endpoint(name, _credentials(name, credentials, plaintext)) for name in targets)
+
+
+def _check_target(target: str) -> None:
+    if URL.match(target):
+        raise ConfigurationError(f"target {target!r} must be host:port, without http://")
+    host, _, port = target.rpartition(":")
+    if not RESOLVED.match(target) and not (host and port.isdigit()):
+        raise ConfigurationError(f"target {target!r} must be host:port, such as 127.0.0.1:7443")
 
 
 def _credentials(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -43,6 +44,9 @@ MAY_BE_REPEATED = frozenset({"UNAVAILABLE", "ABORTED", "CANCELLED", "DEADLINE_EX
 LEAVES_OPEN = MAY_BE_REPEATED | {"RESOURCE_EXHAUSTED", "INTERNAL", "UNKNOWN", "DATA_LOSS"}
 NOTHING_WAS_DONE = frozenset({"OVER_CAPACITY", "DEADLINE_TOO_SHORT", "STALE_ETAG"})
 
+# gRPC's own text when nobody listens at an address of this machine.
+NOBODY_HERE = re.compile(r"(127\.\d+\.\d+\.\d+|::1|unix:).*(Connection refused|No such file)")
+
 
 @dataclass(frozen=True, slots=True)
 class _Details:
@@ -83,7 +87,7 @@ def make(
         code == "RESOURCE_EXHAUSTED" and retry_after_s is not None
     )
     return kind(
-        _message(text or code, reason, request_id, violations),
+        _message(_with_hint(code, text or code), reason, request_id, violations),
         code=code,
         reason=reason,
         request_id=request_id,
@@ -96,6 +100,15 @@ def make(
 def leaves_open(error: errors.CheckoutError) -> bool:
     """Whether the failed try may have taken effect all the same."""
     return error.code in LEAVES_OPEN and error.reason not in NOTHING_WAS_DONE
+
+
+def _with_hint(code: str, text: str) -> str:
+    """The server's words, and what to do where they cannot know: it is on this side."""
+    if code == "UNAUTHENTICATED":
+        return f"{text.rstrip('.')}. Look at CHECKOUT_TOKEN or token="
+    if code == "UNAVAILABLE" and NOBODY_HERE.search(text):
+        return f"{text}. Is a server running there? For a local one: checkout-server dev"
+    return text
 
 
 def _message(

@@ -9,12 +9,12 @@
     Unrecognized      a newer server's outcome: ask again, never buy again
 
 Each has the fields of `Answer`. `to_json()` adds `state`, the outcome's name in lower case
-(`placed`, `action_required`, ...).
+(`placed`, `action_required`, ...); `str()` is that state and the gist, in one line for logs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Literal, TypeAlias, TypedDict, cast
@@ -115,6 +115,14 @@ class Answer(Value):
         """All fields (see `Value.to_json`), and `state`."""
         return {"state": _STATES[type(self)], **Value.to_json(self)}
 
+    def __str__(self) -> str:
+        gist = ", ".join(filter(None, self._gist()))
+        state = _STATES[type(self)]
+        return f"{state}: {gist}" if gist else state
+
+    def _gist(self) -> Iterable[str | None]:
+        return (self.attempt_id,)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placed(Answer):
@@ -122,6 +130,9 @@ class Placed(Answer):
 
     PB: ClassVar[type[ProtobufMessage]] = attempt_pb2.Placed
     order: Order
+
+    def _gist(self) -> Iterable[str | None]:
+        return (self.order.order_id,)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,6 +144,9 @@ class Accepted(Answer):
     decided_by: datetime | None
     """By then it is decided; None while a person decides."""
 
+    def _gist(self) -> Iterable[str | None]:
+        return (self.attempt_id, f"ask again after {self.ask_again_after.total_seconds():g} s")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActionRequired(Answer):
@@ -141,6 +155,9 @@ class ActionRequired(Answer):
     PB: ClassVar[type[ProtobufMessage]] = attempt_pb2.ActionRequired
     challenge: Challenge = field(repr=False)
     expires_in: timedelta | None
+
+    def _gist(self) -> Iterable[str | None]:
+        return (self.attempt_id, self.challenge["kind"])  # its address and secrets are the buyer's
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,6 +168,9 @@ class OfferChanged(Answer):
     PB: ClassVar[type[ProtobufMessage]] = attempt_pb2.OfferChanged
     quote: Quote
     changes: tuple[Change, ...]
+
+    def _gist(self) -> Iterable[str | None]:
+        return (change["field"] for change in self.changes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,6 +194,11 @@ class Rejected(Answer):
     existing_order_id: str | None
     """With DUPLICATE_INTENT."""
 
+    def _gist(self) -> Iterable[str | None]:
+        why = (self.code, self.decline_code, self.limit, self.sku)
+        step = None if self.next_step is NextStep.NONE else self.next_step
+        return (*why, step, self.existing_order_id)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Throttled(Answer):
@@ -182,6 +207,9 @@ class Throttled(Answer):
     PB: ClassVar[type[ProtobufMessage]] = attempt_pb2.Throttled
     retry_after: timedelta
     place_in_line: int | None
+
+    def _gist(self) -> Iterable[str | None]:
+        return (f"retry after {self.retry_after.total_seconds():g} s",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -171,6 +171,10 @@ class Address(Value):
     create_time: datetime | None
     raw: address_pb2.Address = field(default_factory=address_pb2.Address, repr=False, compare=False)
 
+    def __str__(self) -> str:
+        parts = (self.name, self.line, self.city, self.region, self.postal_code, self.country)
+        return ", ".join(filter(None, parts))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaymentMethod(Value):
@@ -189,6 +193,9 @@ class PaymentMethod(Value):
     raw: wallet_pb2.PaymentMethod = field(
         default_factory=wallet_pb2.PaymentMethod, repr=False, compare=False
     )
+
+    def __str__(self) -> str:
+        return " ".join(filter(None, (self.brand or self.kind, self.last4)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -63,7 +63,7 @@ def test_the_first_tap_places_an_order(pasted):
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert "Placed(" in done.stdout
+    assert "placed: ord_" in done.stdout
 
 
 def test_the_match_says_what_a_tap_came_to(fake_checkout: FakeCheckout):

@@ -13,8 +13,15 @@ import grpc.aio
 from checkout_sdk import _channels
 from checkout_sdk._async.admin import AsyncAdmin
 from checkout_sdk._async.buyer import AsyncBuyer
-from checkout_sdk._async.transport import AsyncTransport, Token
-from checkout_sdk._calls import DEFAULT_MAX_RETRIES, DEFAULT_TIMEOUT_S, CallOptions, Policy
+from checkout_sdk._async.transport import AsyncTransport
+from checkout_sdk._calls import (
+    DEFAULT_MAX_RETRIES,
+    DEFAULT_TIMEOUT_S,
+    CallOptions,
+    Policy,
+    Token,
+    checked_token,
+)
 from checkout_sdk._requests import TapKeys
 
 
@@ -39,7 +46,8 @@ class AsyncCheckout:
 
     target       host:port, or several (a list, or comma-separated): the first that answers is used
     token        the access token, or a function that gives it. It is called for every try, so it
-                 should be quick, and give a fresh token before the old one ends.
+                 should be quick, and give a fresh token before the old one ends. Required, except
+                 beside `channel`.
     timeout      seconds for a whole call, all its tries together
     max_retries  how often a failed try is repeated
     credentials  gRPC channel credentials; otherwise TLS with the system's roots, and plaintext to
@@ -65,6 +73,7 @@ class AsyncCheckout:
         policy = Policy().with_options({"timeout": timeout, "max_retries": max_retries})
         endpoints = _channels.endpoints(target, credentials, plaintext, given=channel is not None)
         channels = _channels.AsyncChannels(endpoints, interceptors, channel)
+        token = checked_token(token, own_channel=channel is not None)
         self._transport = AsyncTransport(channels, policy, token, TapKeys())
 
     @classmethod
@@ -72,7 +81,7 @@ class AsyncCheckout:
         """From CHECKOUT_TARGET (comma-separated targets fail over) and CHECKOUT_TOKEN. Arguments
         win.
 
-        Raises ConfigurationError when there is no target.
+        Raises ConfigurationError when there is no target or no token.
         """
         if options.get("channel") is None:
             options.setdefault("target", os.environ.get("CHECKOUT_TARGET"))

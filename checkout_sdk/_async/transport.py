@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from typing import Generic, TypeAlias
+from typing import Generic
 
 import grpc
 from tenacity import AsyncRetrying, retry_if_exception
 
-from checkout_sdk._calls import CallOptions, Metadata, Policy, Tries, metadata_of
+from checkout_sdk._calls import CallOptions, Metadata, Policy, Token, Tries, metadata_of
 from checkout_sdk._channels import AsyncChannels
 from checkout_sdk._requests import TapKeys
 from checkout_sdk._rpcs import Request, Response, Rpc
 from checkout_sdk._tracing import CallSpan
 from checkout_sdk.errors import CheckoutError
-
-Token: TypeAlias = str | Callable[[], str]
 
 
 class AsyncTransport:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import difflib
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -19,6 +20,10 @@ LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 QUOTE_KEY = re.compile(r"([A-Za-z0-9_-]{1,16}):([A-Za-z0-9+/]+={0,2})")
 # HMAC-SHA-256 wants a key as long as its output.
 LEAST_KEY_BYTES = 32
+# Of clients: the SDK reads the first two, and `dev` prints all four to be pasted.
+NOT_THE_SERVERS = frozenset(
+    {"CHECKOUT_TARGET", "CHECKOUT_TOKEN", "CHECKOUT_DEMO_OFFER", "CHECKOUT_DEMO_BUYER"}
+)
 
 
 class SettingError(ValueError):
@@ -235,6 +240,27 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
     settings = Settings(**values)
     _agree(settings)
     return settings
+
+
+def unknown(environment: Mapping[str, str] = os.environ) -> dict[str, str | None]:
+    """What is set for nobody, perhaps by a slip, and the setting whose name is nearest to it."""
+    # Without the prefix, which would make every name near to every other.
+    known = [each.name for each in fields(Settings)]
+    return {
+        name: next((_variable(near) for near in _nearest(name, known)), None)
+        for name in sorted(environment)
+        if name.startswith(_variable("")) and name not in NOT_THE_SERVERS
+        and name not in map(_variable, known)
+    }
+
+
+def _nearest(name: str, known: list[str]) -> list[str]:
+    return difflib.get_close_matches(name.removeprefix(_variable("")).lower(), known, n=1)
+
+
+def unset(*names: str, environment: Mapping[str, str] = os.environ) -> list[str]:
+    """Those of a client's variables that are not there; an empty one counts as not set."""
+    return [name for name in names if not environment.get(name, "").strip()]
 
 
 def describe() -> list[Described]:

@@ -6,7 +6,7 @@ import grpc
 import grpc.aio
 import pytest
 
-from checkout_sdk import AsyncCheckout, Checkout, ConfigurationError
+from checkout_sdk import AsyncCheckout, Checkout, ConfigurationError, Unavailable
 from checkout_sdk._channels import endpoints
 
 OFFER = "off_demo_mug"
@@ -28,6 +28,50 @@ def test_the_first_error_says_what_to_do(client, make):
         "no target. Set CHECKOUT_TARGET=host:port or pass target=."
         " For a local server: checkout-server dev"
     )
+
+
+@pytest.mark.parametrize("client", [Checkout, AsyncCheckout])
+def test_a_client_without_a_token_is_refused_before_any_call(client):
+    with pytest.raises(ConfigurationError) as caught:
+        client.from_env(target="localhost:1")
+
+    assert str(caught.value) == (
+        "no token. Set CHECKOUT_TOKEN or pass token=."
+        " For a local server: checkout-server dev prints one"
+    )
+
+
+@pytest.mark.parametrize("token", ["ey.a.b\n", "ey\x00", "“ey”"])
+async def test_a_token_that_metadata_cannot_carry_is_named(client_class, token):
+    with pytest.raises(ConfigurationError, match="the token has a line break"):
+        client_class(target="localhost:1", token=token)
+
+    async with client_class(target="localhost:1", token=lambda: token) as checkout:
+        with pytest.raises(ConfigurationError, match="the token has a line break"):
+            await checkout.for_buyer("u_1").quote(offer_id=OFFER)
+
+
+@pytest.mark.parametrize("target", ["http://127.0.0.1:7443", "HTTPS://pay.example:443"])
+def test_a_url_is_no_target(target):
+    with pytest.raises(ConfigurationError, match="must be host:port, without http://"):
+        Checkout(target=target, token="t")
+
+
+@pytest.mark.parametrize("target", ["127.0.0.1", "localhost:", ":7443", "[::1]", "a.example:1/"])
+def test_a_target_has_a_host_and_a_port(target):
+    with pytest.raises(ConfigurationError, match="must be host:port, such as"):
+        Checkout(target=target, token="t")
+
+
+@pytest.mark.parametrize("target", ["[::1]:7443", "unix:/run/checkout.sock", "dns:///a.example:1"])
+def test_targets_that_grpc_resolves_are_let_through(target):
+    assert endpoints(target, None, plaintext=False, given=False)[0].target == target
+
+
+async def test_nobody_listening_here_says_how_to_start_a_server(client_class):
+    async with client_class(target="127.0.0.1:1", token="t", max_retries=0) as checkout:
+        with pytest.raises(Unavailable, match="checkout-server dev"):
+            await checkout.for_buyer("u_1").quote(offer_id=OFFER)
 
 
 async def test_arguments_win_over_the_environment(client_class, server, monkeypatch):
@@ -83,7 +127,7 @@ def test_a_blocking_channel_of_the_apps_own_is_used_and_left_open(fake_checkout)
 
 
 async def test_a_closed_client_says_so(client_class, fake_checkout):
-    async with client_class(target=fake_checkout.target) as checkout:
+    async with client_class.from_env(target=fake_checkout.target) as checkout:
         pass
 
     with pytest.raises(ConfigurationError, match="closed"):
@@ -109,7 +153,9 @@ class AsyncCounting(grpc.aio.UnaryUnaryClientInterceptor):
 async def test_interceptors_see_every_call(client_class, fake_checkout):
     counting = AsyncCounting() if client_class is AsyncCheckout else Counting()
 
-    async with client_class(target=fake_checkout.target, interceptors=[counting]) as checkout:
+    async with client_class.from_env(
+        target=fake_checkout.target, interceptors=[counting]
+    ) as checkout:
         await checkout.for_buyer("u_1").quote(offer_id=OFFER)
 
     assert counting.calls == 1
@@ -118,7 +164,7 @@ async def test_interceptors_see_every_call(client_class, fake_checkout):
 def test_an_async_client_made_before_the_loop_works_in_each(fake_checkout):
     import asyncio
 
-    checkout = AsyncCheckout(target=fake_checkout.target)
+    checkout = AsyncCheckout.from_env()
 
     async def quoted():
         return await checkout.for_buyer("u_1").quote(offer_id=OFFER)
@@ -139,8 +185,8 @@ def nouns(client):
 
 
 def test_both_clients_have_the_same_methods_and_arguments():
-    async_nouns = nouns(AsyncCheckout(target="localhost:1"))
-    sync_nouns = nouns(Checkout(target="localhost:1"))
+    async_nouns = nouns(AsyncCheckout(target="localhost:1", token="t"))
+    sync_nouns = nouns(Checkout(target="localhost:1", token="t"))
 
     for name, noun in async_nouns.items():
         assert public_methods(noun) == public_methods(sync_nouns[name])
@@ -159,7 +205,7 @@ def public_methods(noun):
 def test_every_public_method_says_what_it_does():
     undocumented = [
         f"{noun}.{name}"
-        for noun, value in nouns(Checkout(target="localhost:1")).items()
+        for noun, value in nouns(Checkout(target="localhost:1", token="t")).items()
         for name, method in inspect.getmembers(type(value), inspect.isfunction)
         if not name.startswith("_") and not method.__doc__
     ]

@@ -79,3 +79,9 @@ def test_the_reasons_this_sdk_looks_at_are_the_servers():
     names = errors_pb2.ErrorReason.DESCRIPTOR.values_by_name
     known = {name.removeprefix("ERROR_REASON_") for name in names}
     assert _faults.BY_REASON.keys() | _faults.NOTHING_WAS_DONE <= known
+
+
+async def test_an_unauthenticated_call_says_where_the_token_comes_from(scripted_checkout, server):
+    error = await failing(scripted_checkout, server, Fail("UNAUTHENTICATED", "UNAUTHENTICATED"))
+
+    assert "CHECKOUT_TOKEN or token=" in str(error)

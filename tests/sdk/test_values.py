@@ -6,6 +6,7 @@ import pickle
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from google.protobuf.json_format import ParseDict
 
 import checkout_sdk
 from checkout_sdk import (
@@ -18,6 +19,8 @@ from checkout_sdk import (
     Money,
     NextStep,
     OfferChanged,
+    Page,
+    PaymentMethod,
     Placed,
     PostalAddress,
     Quote,
@@ -26,7 +29,15 @@ from checkout_sdk import (
     Unrecognized,
 )
 from checkout_sdk import _rpcs as rpcs
-from checkout_sdk._pb import attempt_pb2, checkout_pb2, money_pb2, order_pb2, quote_pb2
+from checkout_sdk._pb import (
+    address_pb2,
+    attempt_pb2,
+    checkout_pb2,
+    money_pb2,
+    order_pb2,
+    quote_pb2,
+    wallet_pb2,
+)
 from checkout_sdk._values import OpenEnum, Value, read
 from checkout_sdk.outcomes import _KINDS, Answer, outcome_of
 
@@ -308,3 +319,58 @@ def test_totals_and_addresses_keep_their_shape():
     assert issubclass(Totals, Value)
     assert Address.from_pb(Address.PB(address_id="adr_1")).address_id == "adr_1"
     assert NextStep.TAP_AGAIN == "TAP_AGAIN"
+
+
+@pytest.mark.parametrize(
+    ("told", "text"),
+    [
+        ({"placed": {"order": {"order_id": "ord_1"}}}, "placed: ord_1"),
+        ({"accepted": {}}, "accepted: att_1, ask again after 1 s"),
+        (
+            {"action_required": {"redirect_url": "https://bank.example/secret"}},
+            "action_required: att_1, redirect",
+        ),
+        ({"offer_changed": {"changes": [{"field": "total"}]}}, "offer_changed: total"),
+        (
+            {
+                "rejected": {
+                    "code": "REJECTED_CODE_DUPLICATE_INTENT",
+                    "next_step": "NEXT_STEP_SHOW_EXISTING_ORDER",
+                    "existing_order_id": "ord_1",
+                }
+            },
+            "rejected: DUPLICATE_INTENT, SHOW_EXISTING_ORDER, ord_1",
+        ),
+        (
+            {"rejected": {"code": "REJECTED_CODE_CANCELLED", "next_step": "NEXT_STEP_NONE"}},
+            "rejected: CANCELLED",
+        ),
+        ({"throttled": {"retry_after": "1.500s"}}, "throttled: retry after 1.5 s"),
+        ({}, "unrecognized: att_1"),
+    ],
+)
+def test_an_outcome_is_printed_in_one_line(told, text):
+    attempt = ParseDict({"attempt_id": "att_1", **told}, attempt_pb2.Attempt())
+    outcome = outcome_of(attempt, attempt_pb2.GetAttemptResponse(), None)
+
+    assert str(outcome) == text
+    assert repr(outcome).startswith(type(outcome).__name__)
+
+
+def test_a_payment_method_is_printed_as_on_a_receipt():
+    card = wallet_pb2.PaymentMethod(kind="card", brand="visa", last4="4242")
+
+    assert str(PaymentMethod.from_pb(card)) == "visa 4242"
+    assert str(PaymentMethod.from_pb(wallet_pb2.PaymentMethod(kind="link"))) == "link"
+
+
+def test_an_address_is_printed_in_one_masked_line():
+    address = address_pb2.Address(name="A***", line="1** Main***", city="Berlin", country="DE")
+
+    assert str(Address.from_pb(address)) == "A***, 1** Main***, Berlin, DE"
+
+
+def test_a_page_is_gone_through_like_a_list():
+    page = Page(items=["a", "b"], next_page_token=None)
+
+    assert (list(page), len(page)) == (["a", "b"], 2)

@@ -15,7 +15,14 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from checkout_sdk import Checkout, CheckoutError, ConfigurationError, InvalidRequest
+from checkout_sdk import (
+    AuthenticationError,
+    Checkout,
+    CheckoutError,
+    ConfigurationError,
+    InvalidRequest,
+)
+from checkout_server import settings as configuration
 from checkout_server.cli.merchant_file import PARTS, Shop, shop_in
 from checkout_server.cli.serve import refuse
 from checkout_server.cli.toml_messages import WrongKey
@@ -30,6 +37,12 @@ def apply(
 
     Goes to CHECKOUT_TARGET with CHECKOUT_TOKEN; the merchant belongs to that token's platform.
     """
+    unset = configuration.unset("CHECKOUT_TARGET", "CHECKOUT_TOKEN")
+    if unset:
+        refuse(
+            "apply needs CHECKOUT_TARGET (host:port) and CHECKOUT_TOKEN. "
+            f"Not set: {', '.join(unset)}. `checkout-server dev` prints both."
+        )
     try:
         shop = shop_in(file.read_text(encoding="utf-8"))
         with Checkout.from_env() as checkout:
@@ -40,6 +53,11 @@ def apply(
         _not_applied(f"cannot read {file}: {error.strerror}")
     except (UnicodeError, tomllib.TOMLDecodeError, WrongKey) as error:
         _not_applied(f"{file}: {error}")
+    except AuthenticationError as error:
+        _not_applied(
+            f"the server refused CHECKOUT_TOKEN: {error}\n"
+            "`checkout-server dev` prints one for a server on its database."
+        )
     except CheckoutError as error:
         _not_applied(f"{file} could not be applied: {error}")
     print(f"{file}: merchant {shop.merchant.merchant_id} is set up")

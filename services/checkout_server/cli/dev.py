@@ -52,9 +52,9 @@ async def _dev(settings: Settings) -> None:
             seeded = await seed(checkout, now.utc)
         lines = start_lines(settings, process.durability, target).splitlines()
         print("\n".join(f"# {line}" for line in lines))
-        print(to_paste(target, token, seeded))
         show_methods()
-        sys.stdout.flush()
+        # Last, so that it stands right above the prompt of who pastes it.
+        print(to_paste(target, token, seeded), end="", flush=True)
 
     await serving(settings, announce)
 
@@ -77,13 +77,13 @@ with Checkout.from_env() as checkout:
     buyer = checkout.for_buyer("{BUYER}")
     quote = buyer.quote(offer_id="{seeded.mug}")
     outcome = buyer.place_order(quote)
-    print(outcome.to_json()["state"], quote.total)
+    print(quote.total, outcome)
 END
 """
 
 
 def show_methods() -> None:
-    print("# Payment methods of the sandbox: buyer.wallet.save(REFERENCE, make_default=True)")
+    print("\n# Payment methods of the sandbox: buyer.wallet.save(REFERENCE, make_default=True)")
     rows = [
         (method.reference, f"{method.brand} {method.last4}", method.does)
         for method in sandbox_methods.METHODS

@@ -53,6 +53,9 @@ def serve() -> None:
 
 
 def settings_or_exit() -> Settings:
+    for name, nearest in configuration.unknown().items():
+        meant = f"; did you mean {nearest}?" if nearest else ""
+        print(f"checkout-server: {name} is no setting{meant}", file=sys.stderr)
     try:
         settings = configuration.from_environment()
         if settings.jwks_file:
@@ -105,6 +108,7 @@ async def serving(
         await process.close()
         if end_tracing:
             end_tracing()
+    print("stopped", flush=True)
 
 
 async def _told_or_failed(told_to_stop: asyncio.Event, process: wiring.Process) -> None:
@@ -118,6 +122,7 @@ async def _told_or_failed(told_to_stop: asyncio.Event, process: wiring.Process) 
             "the disk did not keep what was written. Nothing acknowledged is lost; see to the "
             "disk, then start again."
         )
+    print("stopping: finishing what is at the provider", flush=True)
 
 
 async def _started(process: wiring.Process, settings: Settings) -> int:

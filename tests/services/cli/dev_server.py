@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from checkout_server.charge.sandbox_methods import METHODS
 from tests.services.cli.command import Command
 
 EXPORT = re.compile(r"^export (\w+)=(.*)$", re.MULTILINE)
@@ -45,5 +44,5 @@ class DevServer:
 @contextmanager
 def dev_server(folder: Path) -> Iterator[DevServer]:
     with Command("dev", folder=folder) as command:
-        yield DevServer(command.printed_until(METHODS[-1].reference), folder)
+        yield DevServer(command.printed_until("END\n"), folder)
         assert command.stop() == 0, command.errors.read_text()

@@ -18,7 +18,7 @@ from checkout_server.cli.demo.evidence import Evidence
 from checkout_server.cli.demo.server_process import DidNotStart, ServerProcess
 from checkout_server.cli.demo.shop import Shop
 from checkout_server.cli.demo.stories import STORIES
-from checkout_server.cli.demo.telling import HEADERS, Told, tell
+from checkout_server.cli.demo.telling import HEADERS, LEGEND, Told, tell
 from checkout_server.cli.serve import refuse
 from checkout_server.identity import Issuer
 
@@ -79,8 +79,8 @@ def _tell_all(shop: Shop) -> list[Told]:
 
 
 def report(told: list[Told], evidence: Evidence) -> bool:
-    styles = ["bold red" if each.problems else "" for each in told]
-    table.show(HEADERS, [each.cells for each in told], styles=styles)
+    table.show(HEADERS, [each.cells for each in told])
+    print(LEGEND)
     for each in told:
         for problem in each.problems:
             print(f"NOT AS IT SHOULD BE  {each.story.name}: {problem}")

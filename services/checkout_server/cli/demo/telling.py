@@ -18,7 +18,12 @@ from checkout_server.cli.demo.taps import NotAsExpected, Taps
 STAGES = ("verify", "reserve", "charge", "record")
 # What the tap's answer took besides: when it is `accepted`, above all waiting for the provider.
 REST = "rest"
+# The trace id last: where a line is too long, a terminal wraps it whole, to be copied whole.
 HEADERS = ("Story", "Outcome", "Steps", "Total ms", *STAGES, REST, "Trace id")
+LEGEND = """\
+Steps: what the viewer did. challenge: action_required. accepted: answered at 800 ms, money pending.
+Total: the whole story. Stages: its last tap, in ms; rest: what that tap waited for beside them.
+"""
 
 _tracer = trace.get_tracer("checkout_demo")
 
