@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+PREFIX = "CHECKOUT_"
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 QUOTE_KEY = re.compile(r"([A-Za-z0-9_-]{1,16}):([A-Za-z0-9+/]+={0,2})")
 # HMAC-SHA-256 wants a key as long as its output.
@@ -242,20 +243,17 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
     return settings
 
 
-def unknown(environment: Mapping[str, str] = os.environ) -> dict[str, str | None]:
-    """What is set for nobody, perhaps by a slip, and the setting whose name is nearest to it."""
-    # Without the prefix, which would make every name near to every other.
+def unknown(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """What is set and read by nobody, perhaps by a slip; with the nearest setting, or ""."""
     known = [each.name for each in fields(Settings)]
-    return {
-        name: next((_variable(near) for near in _nearest(name, known)), None)
-        for name in sorted(environment)
-        if name.startswith(_variable("")) and name not in NOT_THE_SERVERS
-        and name not in map(_variable, known)
-    }
-
-
-def _nearest(name: str, known: list[str]) -> list[str]:
-    return difflib.get_close_matches(name.removeprefix(_variable("")).lower(), known, n=1)
+    nobodys = environment.keys() - NOT_THE_SERVERS - set(map(_variable, known))
+    nearest = {}
+    for name in sorted(nobodys):
+        if name.startswith(PREFIX):
+            # Without the prefix, which would make every name near to every other.
+            near = difflib.get_close_matches(name.removeprefix(PREFIX).lower(), known, n=1)
+            nearest[name] = _variable(near[0]) if near else ""
+    return nearest
 
 
 def unset(*names: str, environment: Mapping[str, str] = os.environ) -> list[str]:
@@ -294,4 +292,4 @@ def _agree(settings: Settings) -> None:
 
 
 def _variable(field_name: str) -> str:
-    return f"CHECKOUT_{field_name.upper()}"
+    return f"{PREFIX}{field_name.upper()}"

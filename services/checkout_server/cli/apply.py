@@ -15,13 +15,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from checkout_sdk import (
-    AuthenticationError,
-    Checkout,
-    CheckoutError,
-    ConfigurationError,
-    InvalidRequest,
-)
+from checkout_sdk import Checkout, CheckoutError, ConfigurationError, InvalidRequest
 from checkout_server import settings as configuration
 from checkout_server.cli.merchant_file import PARTS, Shop, shop_in
 from checkout_server.cli.serve import refuse
@@ -53,11 +47,6 @@ def apply(
         _not_applied(f"cannot read {file}: {error.strerror}")
     except (UnicodeError, tomllib.TOMLDecodeError, WrongKey) as error:
         _not_applied(f"{file}: {error}")
-    except AuthenticationError as error:
-        _not_applied(
-            f"the server refused CHECKOUT_TOKEN: {error}\n"
-            "`checkout-server dev` prints one for a server on its database."
-        )
     except CheckoutError as error:
         _not_applied(f"{file} could not be applied: {error}")
     print(f"{file}: merchant {shop.merchant.merchant_id} is set up")

@@ -68,8 +68,11 @@ class Command:
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Its exit status."""
-        self._process.send_signal(number)
+        self.tell(number)
         return self.ended()
+
+    def tell(self, number: signal.Signals) -> None:
+        self._process.send_signal(number)
 
     def ended(self) -> int:
         return self._process.wait(PATIENCE_S)

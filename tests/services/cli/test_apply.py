@@ -72,7 +72,13 @@ def test_what_is_wrong_is_told_by_its_key(
 def test_without_a_server_to_go_to_it_says_so():
     refused = run("apply", str(EXAMPLE))
     assert refused.exit_code == 2
-    assert "CHECKOUT_TARGET" in refused.stderr
+    assert "Not set: CHECKOUT_TARGET, CHECKOUT_TOKEN. `checkout-server dev`" in refused.stderr
+
+
+def test_a_token_that_is_refused_is_named(dev: DevServer):
+    refused = run("apply", str(EXAMPLE), **dev.settings | {"token": "stale"})
+    assert refused.exit_code == 1
+    assert "CHECKOUT_TOKEN" in refused.stderr
 
 
 @pytest.mark.parametrize("message", MESSAGES.values(), ids=MESSAGES)

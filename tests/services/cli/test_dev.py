@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from pathlib import Path
 
@@ -23,11 +24,15 @@ def test_the_printed_block_buys_when_pasted(dev: DevServer, tmp_path: Path):
         text=True,
         check=True,
     )
-    assert pasted.stdout == "placed USD 24.21\n"
+    assert re.fullmatch(r"USD 24\.21 placed: ord_\w+\n", pasted.stdout)
 
 
 def test_it_prints_every_payment_method_of_the_sandbox(dev: DevServer):
     assert [method for method in METHODS if method.does not in dev.printed] == []
+
+
+def test_what_is_to_be_pasted_comes_last(dev: DevServer):
+    assert dev.printed.endswith(dev.lines_of_the_paste())
 
 
 def test_a_second_start_finds_the_shop_of_the_first(tmp_path: Path):

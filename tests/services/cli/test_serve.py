@@ -16,7 +16,9 @@ from tests.services.cli.dev_server import DevServer
 def test_it_serves_until_it_is_told_to_stop(tmp_path: Path, number: signal.Signals):
     with Command("serve", folder=tmp_path) as command:
         printed = command.printed_until("gateway")
-        assert command.stop(number) == 0
+        command.tell(number)
+        assert command.printed_until("stopped").startswith("stopping: ")
+        assert command.ended() == 0
     assert "listens on 127.0.0.1:" in printed
     assert "environment  development" in printed
     assert "survives a crash of the process or the host" in printed
@@ -34,6 +36,24 @@ def test_a_wrong_setting_is_named():
     refused = run("serve", answer_within_ms="soon")
     assert refused.exit_code == 2
     assert "CHECKOUT_ANSWER_WITHIN_MS must be a whole number from 200 to 5000" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("databse", "CHECKOUT_DATABSE is no setting; did you mean CHECKOUT_DATABASE?\n"),
+        ("xyzzy", "CHECKOUT_XYZZY is no setting\n"),
+    ],
+)
+def test_a_variable_that_is_no_setting_is_named(name: str, said: str):
+    # The second stops the start, so that the command ends by itself.
+    refused = run("serve", **{name: "x", "drain_s": "x"})
+    assert said in refused.stderr
+
+
+def test_what_dev_prints_to_export_is_no_slip(dev: DevServer):
+    refused = run("serve", **dev.settings, drain_s="x")
+    assert "is no setting" not in refused.stderr
 
 
 def test_a_file_of_keys_that_cannot_be_used_is_named(tmp_path: Path):

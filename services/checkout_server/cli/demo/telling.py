@@ -20,7 +20,7 @@ STAGES = ("verify", "reserve", "charge", "record")
 REST = "rest"
 # The trace id last: where a line is too long, a terminal wraps it whole, to be copied whole.
 HEADERS = ("Story", "Outcome", "Steps", "Total ms", *STAGES, REST, "Trace id")
-LEGEND = """\
+LEGEND = """
 Steps: what the viewer did. challenge: action_required. accepted: answered at 800 ms, money pending.
 Total: the whole story. Stages: its last tap, in ms; rest: what that tap waited for beside them.
 """
