@@ -10,10 +10,11 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import grpc
 import pytest
+from google.protobuf.message import Message
 
 from checkout_sdk._pb import (
     address_pb2,
@@ -34,6 +35,7 @@ from checkout_sdk._pb import (
 from checkout_sdk._pb.money_pb2 import Money
 from checkout_server import ids, wiring
 from checkout_server._pb import stored_pb2
+from checkout_server.charge.gateway import Gateway
 from checkout_server.charge.sandbox_book import Book
 from checkout_server.database import Database, Tx
 from checkout_server.database.open import open_database
@@ -55,6 +57,8 @@ MUG_MINOR, DELIVERY_MINOR = 1_500, 500
 TOTAL_MINOR = MUG_MINOR + DELIVERY_MINOR
 QUOTE_KEYS = {"k1": b"q" * 32}
 KEYS = SigningKeys(QUOTE_KEYS)
+# For a tap that shall not wait for its outcome. T1 must be done by then.
+HURRIED_MS = 300
 # Far above what anything here takes on a busy machine: who reaches it has hung.
 PATIENCE_S = 20.0
 
@@ -73,6 +77,31 @@ async def eventually(probe: Callable[[], Awaitable[T]]) -> T:
     raise AssertionError("it never came to that")
 
 
+class Line:
+    """The line to the provider. While it is held, requests arrive and answers do not come back."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+        self._open = asyncio.Event()
+        self._open.set()
+
+    def hold(self) -> None:
+        self._open.clear()
+
+    def release(self) -> None:
+        self._open.set()
+
+    def __getattr__(self, name: str) -> Any:
+        ask = getattr(self._gateway, name)
+
+        async def asked(request: Message) -> Message:
+            answer: Message = await ask(request)
+            await self._open.wait()
+            return answer
+
+        return asked
+
+
 class World:
     """One running process. `database` is checkout's; `book` is the sandbox's."""
 
@@ -84,6 +113,8 @@ class World:
         self.database = database
         self.book = Book(str(settings.sandbox_file))
         self.process = process
+        self.line = Line(process._charges._gateway)
+        process._charges._gateway = cast(Gateway, self.line)
         self._issuer = Issuer(settings, process._clock)
         self._dead = False
         self._buyers = 0
@@ -114,6 +145,7 @@ class World:
     async def stop(self) -> None:
         if self._dead:
             return
+        self.line.release()
         await self.channel.close()
         await self.process.stop()
         await self.process.close()
@@ -151,10 +183,6 @@ class World:
         await process._clock.stop()
         await process.close()
         self.book.close()
-
-    def slow_network(self, ms: float) -> None:
-        """From now on the provider's answers take that much longer to arrive."""
-        self.process._charges._gateway._latency_ms = ms
 
     def token(
         self, scope: str, *, buyer: str | None = None, platform: str = PLATFORM, **limits: Any
@@ -272,6 +300,14 @@ class World:
 
     # What came of it
 
+    async def sent(self, count: int = 1) -> None:
+        """Until that many requests have arrived at the provider."""
+
+        async def arrived() -> bool:
+            return self.book.posts() >= count
+
+        await eventually(arrived)
+
     async def attempt(self, attempt_id: str) -> attempt_pb2.Attempt:
         request = attempt_pb2.GetAttemptRequest(attempt_id=attempt_id)
         return (await self.checkout.GetAttempt(request, metadata=self.platform)).attempt
@@ -365,6 +401,8 @@ def settings_for(db_url: str, folder: Path, **changed: Any) -> Settings:
         "database": db_url,
         "quote_keys": tuple(QUOTE_KEYS.items()),
         "sandbox_file": folder / "sandbox.db",
+        # As long as may be: what a tap comes to must not depend on how busy the machine is.
+        "answer_within_ms": 5_000,
     }
     return Settings(**plain | changed)
 

@@ -223,13 +223,23 @@ def _answering(rpc: Rpc, arrival: Arrival) -> Iterator[None]:
 
 
 def _report(error: Exception, fault: Fault, rpc: Rpc, request_id: str) -> None:
-    level = log.error if fault.reason == "INTERNAL" else log.warning
-    level(
+    """Our mistakes with where they were made; what a database or a neighbour refuses is told by its
+    kind, because in an outage there is one for every call."""
+    if fault.reason == "INTERNAL":
+        log.error(
+            "call failed",
+            method=rpc.name,
+            request_id=request_id,
+            reason=fault.reason,
+            exc_info=error,
+        )
+        return
+    log.warning(
         "call failed",
         method=rpc.name,
         request_id=request_id,
         reason=fault.reason,
-        exc_info=error,
+        error=type(error).__name__,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -28,6 +29,9 @@ class ScriptedDatabase:
         self._inner = inner
         self.commits: list[tuple[str, ...]] = []
         self._script: list[Failure] = []
+        # Cleared: reads outside a transaction are asked and never answered.
+        self.reads_answer = asyncio.Event()
+        self.reads_answer.set()
 
     @property
     def single_process(self) -> bool:
@@ -63,6 +67,7 @@ class ScriptedDatabase:
         ]
 
     async def fetch(self, sql: str, /, *, lock: bool = False, **parameters: Any) -> list[Row]:
+        await self.reads_answer.wait()
         return await self._inner.fetch(sql, lock=lock, **parameters)
 
     async def fetch_many(

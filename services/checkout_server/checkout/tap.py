@@ -18,7 +18,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 
 import grpc
 
@@ -63,6 +64,16 @@ MOST_ROUNDS = 3
 JOINED = "Another tap of this buyer is buying the same thing; this is what has become of it."
 
 
+@asynccontextmanager
+async def _until(answer_by: float) -> AsyncIterator[None]:
+    """Reads before T1 have the answer's time: a database that hangs is told as one that is down."""
+    try:
+        async with asyncio.timeout(answer_by - time.monotonic()):
+            yield
+    except TimeoutError:
+        raise StorageUnavailable("no answer from the database in time") from None
+
+
 class Tap:
     def __init__(
         self,
@@ -97,16 +108,18 @@ class Tap:
             if remaining_s is not None and remaining_s < LEAST_TIME_S:
                 raise Fault("DEADLINE_TOO_SHORT")
             tapped = verify.read(request, call, self._unseal)
-            terms = await self._shelf.terms(tapped.merchant)
+            async with _until(self._answering.answer_by(call)):
+                terms = await self._shelf.terms(tapped.merchant)
             if terms is None or not _is_open_to(call.caller, terms):
                 raise not_found()
             answer_by = self._answering.answer_by(call, terms.merchant.answer_within_ms)
-            before = await store.by_key(
-                self._database,
-                tapped.merchant,
-                buyer_id=tapped.buyer_id,
-                idempotency_key=tapped.idempotency_key,
-            )
+            async with _until(answer_by):
+                before = await store.by_key(
+                    self._database,
+                    tapped.merchant,
+                    buyer_id=tapped.buyer_id,
+                    idempotency_key=tapped.idempotency_key,
+                )
         if before is not None:
             response = await self._seen_before(before, tapped, answer_by)
         else:

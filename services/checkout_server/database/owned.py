@@ -23,8 +23,17 @@ class OwnedTasks:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(_seen)
         return await asyncio.shield(task)
 
     async def finished(self) -> None:
         while self._tasks:
             await asyncio.wait(self._tasks)
+
+
+def _seen(task: asyncio.Task[Any]) -> None:
+    """Whoever waits gets the exception. When nobody does any more, the loop would log it at the
+    task's end, with its text: one for each tap whose deadline passed while the database was away.
+    """
+    if not task.cancelled():
+        task.exception()

@@ -25,7 +25,7 @@ from tests.buyer import Metadata
 from tests.fakes.clock import FakeClock
 from tests.services.checkout import rows
 from tests.services.checkout.conftest import OpenWorld
-from tests.world import PLATFORM, TAG, World, eventually
+from tests.world import HURRIED_MS, PLATFORM, TAG, World, eventually
 
 CHALLENGE = "pm_card_threeDSecure2Required"
 SAME_REQUEST = (("x-request-id", "req-1"),)
@@ -106,11 +106,15 @@ async def test_a_key_of_the_callers_own_making_needs_its_merchant(world: World):
 
 
 async def test_a_watcher_sees_each_state_and_then_the_end(open_world: OpenWorld):
-    async with open_world(answer_within_ms=200) as world:
+    async with open_world(answer_within_ms=HURRIED_MS) as world:
         offer = await world.offer()
-        ann = await world.buyer("pm_sandbox_slow_500")
+        ann = await world.buyer()
+        world.line.hold()
         first = (await ann.buy(offer)).attempt
-        seen = [told.attempt async for told in watch(world, first.attempt_id)]
+        stream = watch(world, first.attempt_id).__aiter__()
+        seen = [(await anext(stream)).attempt]
+        world.line.release()
+        seen += [told.attempt async for told in stream]
         assert [state_of(attempt) for attempt in seen] == ["CHARGING", "PLACED"]
         assert seen[-1] == await world.attempt(first.attempt_id)
         again = [told.attempt async for told in watch(world, first.attempt_id, seen[0].version)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from checkout_sdk._pb import order_pb2
 from tests.answers import outcome_of, refusal_of, state_of
 from tests.services.checkout.conftest import OpenWorld
@@ -38,12 +40,19 @@ async def test_a_challenge_that_was_failed_is_cancelled_at_the_provider_first(wo
     assert (stock.held, stock.committed) == (0, 0)
 
 
-async def test_coming_back_too_early_changes_nothing(open_world: OpenWorld):
-    async with open_world(answer_within_ms=200) as world:
-        ann, attempt_id = await at_the_bank(world)
-        assert outcome_of(await ann.comes_back(attempt_id)) == "action_required"
-        world.bank(attempt_id, passed=True)
-        assert outcome_of(await ann.comes_back(attempt_id)) == "placed"
+async def test_coming_back_too_early_changes_nothing(world: World):
+    ann, attempt_id = await at_the_bank(world)
+    too_early = asyncio.create_task(ann.comes_back(attempt_id))
+
+    async def looked_at() -> bool:
+        return world.results(attempt_id)[1:] == [("retrieve", "action_required")]
+
+    await eventually(looked_at)
+    assert state_of(await world.attempt(attempt_id)) == "ACTION_REQUIRED"
+    world.bank(attempt_id, passed=True)
+    placed = await ann.comes_back(attempt_id)
+    assert outcome_of(placed) == "placed"
+    assert (await too_early).attempt_id == attempt_id
 
 
 async def test_a_challenge_that_nobody_answers_expires(open_world: OpenWorld):

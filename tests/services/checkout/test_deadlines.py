@@ -13,7 +13,7 @@ from checkout_server.database import StorageFull, StorageUnavailable
 from checkout_server.faults import Fault
 from tests.answers import outcome_of, reason_of
 from tests.services.checkout.conftest import OpenWorld
-from tests.world import World, eventually
+from tests.world import HURRIED_MS, World
 
 T1 = "INSERT INTO attempt"
 T2 = "INSERT INTO orders"
@@ -38,29 +38,28 @@ async def test_a_tap_with_too_little_time_is_not_begun(world: World):
 
 
 async def test_a_caller_in_a_hurry_is_answered_before_its_deadline(world: World):
-    await world.open_shop(answer_within_ms=5_000)
     offer = await world.offer()
-    ann = await world.buyer("pm_sandbox_slow_700")
+    ann = await world.buyer()
     quote = await ann.quote(offer)
-    answer = await ann.tap(quote, timeout=0.4)
+    world.line.hold()
+    answer = await ann.tap(quote, timeout=0.5)
     assert outcome_of(answer) == "accepted"
-    assert 300 < answer.budget.time_allowed.ToMilliseconds() <= 350
+    assert answer.budget.time_allowed.ToMilliseconds() <= 450
     # Joining is waiting, too.
-    assert outcome_of(await ann.tap(quote, timeout=0.2)) == "accepted"
+    assert outcome_of(await ann.tap(quote, timeout=0.5)) == "accepted"
+    world.line.release()
     await world.reaches(answer.attempt.attempt_id, "PLACED")
 
 
 async def test_a_caller_who_hangs_up_has_bought_all_the_same(world: World):
     offer = await world.offer()
-    ann = await world.buyer("pm_sandbox_slow_300")
+    ann = await world.buyer()
     quote = await ann.quote(offer)
+    world.line.hold()
     call = ann.tapping(quote)
-
-    async def sent() -> bool:
-        return world.book.posts() == 1
-
-    await eventually(sent)
+    await world.sent()
     call.cancel()
+    world.line.release()
     attempt_id = (await ann.asks(quote.tap_key)).attempt_id
     placed = await world.reaches(attempt_id, "PLACED")
     answer = await ann.tap(quote)
@@ -71,14 +70,14 @@ async def test_a_caller_who_hangs_up_has_bought_all_the_same(world: World):
 async def test_an_order_that_cannot_be_written_yet_is_accepted_and_written_later(
     open_world: OpenWorld,
 ):
-    async with open_world(answer_within_ms=200) as world:
+    async with open_world(answer_within_ms=HURRIED_MS) as world:
         offer = await world.offer()
         ann = await world.buyer()
         quote = await ann.quote(offer)
-        # As often as is tried within a quarter of a second.
-        world.database.break_at(T2, StorageUnavailable("scripted"), times=2)
+        world.database.break_at(T2, StorageUnavailable("scripted"), times=100)
         answer = await ann.tap(quote)
         assert outcome_of(answer) == "accepted"
+        world.database.mend()
         placed = await world.reaches(answer.attempt.attempt_id, "PLACED")
         assert world.creates(placed.attempt_id) == 1
 

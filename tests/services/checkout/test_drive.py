@@ -8,7 +8,7 @@ import pytest
 from checkout_server.checkout import settle
 from tests.answers import refusal_of
 from tests.services.checkout.conftest import OpenWorld
-from tests.world import World
+from tests.world import HURRIED_MS, World
 
 CHALLENGE = "pm_card_threeDSecure2Required"
 
@@ -19,18 +19,21 @@ def rare_looks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_word_left_while_the_provider_is_asked_is_not_missed(open_world: OpenWorld):
-    async with open_world(answer_within_ms=200) as world:
+    async with open_world(answer_within_ms=HURRIED_MS) as world:
         ann = await world.buyer(CHALLENGE)
-        attempt_id = (await ann.buy(await world.offer())).attempt.attempt_id
-        world.slow_network(500)
+        answer = await ann.buy(await world.offer())
+        attempt_id = answer.attempt.attempt_id
+        await world.reaches(attempt_id, "ACTION_REQUIRED")
         # Asks whether the challenge is passed, and has not heard yet when the buyer gives up.
+        world.line.hold()
         await ann.comes_back(attempt_id)
         await ann.cancels(attempt_id)
+        world.line.release()
         assert refusal_of(await world.reaches(attempt_id, "CANCELLED")) == "CANCELLED"
 
 
 async def test_a_challenge_that_was_taken_over_is_looked_at_first(open_world: OpenWorld):
-    async with open_world(answer_within_ms=200) as world:
+    async with open_world() as world:
         ann = await world.buyer(CHALLENGE)
         attempt_id = (await ann.buy(await world.offer())).attempt.attempt_id
         world.bank(attempt_id, passed=True)

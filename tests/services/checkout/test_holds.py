@@ -171,7 +171,7 @@ async def test_stock_cannot_be_set_below_what_is_held_and_sold(world: World):
 
 async def test_a_flash_sale_sells_exactly_what_there_is(open_world: OpenWorld):
     """Declines give their units back while others still tap: in the end all are sold."""
-    async with open_world(answer_within_ms=5_000) as world:
+    async with open_world() as world:
         await world.set_stock(5)
         offer = await world.offer(flash=True, quota=5)
         buyers = await world.buyers(30)

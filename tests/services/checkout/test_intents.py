@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from checkout_sdk._pb import attempt_pb2
 from tests.answers import codes, outcome_of, refusal_of
 from tests.services.checkout.conftest import OpenWorld
@@ -11,11 +9,20 @@ from tests.world import World, eventually
 
 
 async def test_another_key_joins_the_purchase_that_is_under_way(world: World):
-    await world.open_shop(answer_within_ms=5_000)
     offer = await world.offer()
-    ann = await world.buyer("pm_sandbox_slow_300")
+    ann = await world.buyer()
     quotes = [await ann.quote(offer) for _ in range(3)]
-    answers = await asyncio.gather(*(ann.tap(quote) for quote in quotes))
+    world.line.hold()
+    taps = [ann.tapping(quote) for quote in quotes]
+    await world.sent()
+
+    async def joined() -> bool:
+        watched = world.process._driver._waiting._watches.values()
+        return max(len(waiters) for waiters in watched) == len([*taps, "the driver"])
+
+    await eventually(joined)
+    world.line.release()
+    answers = [await tap for tap in taps]
     assert [outcome_of(answer) for answer in answers] == ["placed"] * 3
     assert len({answer.attempt.attempt_id for answer in answers}) == 1
     told = sorted(codes(answer.messages) for answer in answers)

@@ -13,7 +13,7 @@ from checkout_server import ids
 from tests.answers import codes, outcome_of, reason_of, refusal_of
 from tests.buyer import Buyer, basket
 from tests.services.checkout.conftest import OpenWorld
-from tests.world import PLATFORM, TOTAL_MINOR, World, aged, usd
+from tests.world import HURRIED_MS, PLATFORM, TOTAL_MINOR, World, aged, usd
 
 MINUTE_MS = 60_000
 
@@ -60,14 +60,16 @@ async def test_a_declined_tap_is_kept_under_its_key(world: World):
 
 
 async def test_a_key_under_way_answers_what_has_become_of_it_by_now(open_world: OpenWorld):
-    async with open_world(answer_within_ms=200) as world:
+    async with open_world(answer_within_ms=HURRIED_MS) as world:
         offer = await world.offer()
-        ann = await world.buyer("pm_sandbox_slow_500")
+        ann = await world.buyer()
         quote = await ann.quote(offer)
+        world.line.hold()
         first = await ann.tap(quote)
         second = await ann.tap(quote)
         assert [outcome_of(first), outcome_of(second)] == ["accepted", "accepted"]
         assert second.replayed
+        world.line.release()
         placed = await world.reaches(first.attempt.attempt_id, "PLACED")
         third = await ann.tap(quote)
         assert (third.replayed, third.attempt) == (True, placed)
@@ -75,11 +77,14 @@ async def test_a_key_under_way_answers_what_has_become_of_it_by_now(open_world: 
 
 
 async def test_a_joiner_waits_for_the_outcome_as_long_as_a_tap_does(world: World):
-    await world.open_shop(answer_within_ms=5_000)
     offer = await world.offer()
-    ann = await world.buyer("pm_sandbox_slow_500")
+    ann = await world.buyer()
     quote = await ann.quote(offer)
-    answers = await asyncio.gather(ann.tap(quote), ann.tap(quote), ann.tap(quote))
+    world.line.hold()
+    taps = asyncio.gather(ann.tap(quote), ann.tap(quote), ann.tap(quote))
+    await world.sent()
+    world.line.release()
+    answers = await taps
     assert [outcome_of(answer) for answer in answers] == ["placed"] * 3
     assert len({kept(answer.attempt) for answer in answers}) == 1
     assert sorted(answer.replayed for answer in answers) == [False, True, True]

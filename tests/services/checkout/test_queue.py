@@ -7,13 +7,14 @@ import asyncio
 from checkout_sdk._pb import attempt_pb2, order_pb2
 from tests.answers import outcome_of, refusal_of, state_of
 from tests.services.checkout.conftest import OpenWorld
-from tests.world import World, eventually, usd
+from tests.world import HURRIED_MS, World, eventually, usd
 
 
 async def test_a_tap_without_a_place_waits_its_turn(open_world: OpenWorld):
-    async with open_world(provider_concurrency=1, answer_within_ms=200) as world:
+    async with open_world(provider_concurrency=1, answer_within_ms=HURRIED_MS) as world:
         offer = await world.offer()
-        first, second = await world.buyer("pm_sandbox_slow_500"), await world.buyer()
+        first, second = await world.buyers(2)
+        world.line.hold()
         charging = await first.buy(offer)
         queued = await second.buy(offer)
         assert outcome_of(queued) == "accepted"
@@ -22,20 +23,23 @@ async def test_a_tap_without_a_place_waits_its_turn(open_world: OpenWorld):
         attempt_id = queued.attempt.attempt_id
         assert world.results(attempt_id) == []
         assert (await world.stock()).held == 2
+        world.line.release()
         await world.reaches(attempt_id, "PLACED")
         assert outcome_of(await world.attempt(charging.attempt.attempt_id)) == "placed"
 
 
 async def test_a_queued_tap_that_is_cancelled_was_never_sent(open_world: OpenWorld):
-    async with open_world(provider_concurrency=1, answer_within_ms=200) as world:
+    async with open_world(provider_concurrency=1, answer_within_ms=HURRIED_MS) as world:
         offer = await world.offer()
-        first, second, third = await world.buyer("pm_sandbox_slow_800"), *await world.buyers(2)
+        first, second, third = await world.buyers(3)
+        world.line.hold()
         await first.buy(offer)
         answers = await asyncio.gather(second.buy(offer), third.buy(offer))
         queued, behind = (answer.attempt.attempt_id for answer in answers)
         cancelled = await second.cancels(queued)
         assert refusal_of(cancelled) == "CANCELLED"
         assert (await world.stock()).held == 2
+        world.line.release()
         await world.reaches(behind, "PLACED")
         assert await world.attempt(queued) == cancelled
         assert world.results(queued) == []
@@ -44,12 +48,14 @@ async def test_a_queued_tap_that_is_cancelled_was_never_sent(open_world: OpenWor
 async def test_a_cancel_while_the_charge_is_out_undoes_the_order_when_it_comes(
     open_world: OpenWorld,
 ):
-    async with open_world(answer_within_ms=200) as world:
+    async with open_world(answer_within_ms=HURRIED_MS) as world:
         offer = await world.offer()
-        ann = await world.buyer("pm_sandbox_slow_500")
+        ann = await world.buyer()
+        world.line.hold()
         attempt_id = (await ann.buy(offer)).attempt.attempt_id
         noted = await ann.cancels(attempt_id)
         assert (outcome_of(noted), state_of(noted)) == ("accepted", "CHARGING")
+        world.line.release()
         placed = await world.reaches(attempt_id, "PLACED")
         order_id = placed.placed.order.order_id
 
@@ -67,21 +73,22 @@ async def test_a_cancel_while_the_charge_is_out_undoes_the_order_when_it_comes(
 
 
 async def test_a_free_order_waits_for_no_place(open_world: OpenWorld):
-    async with open_world(provider_concurrency=1, answer_within_ms=200) as world:
+    async with open_world(provider_concurrency=1, answer_within_ms=HURRIED_MS) as world:
         await world.put_delivery(price=usd(0))
         await world.put_code(code="GIFT", percentage_ppm=1_000_000)
         offer = await world.offer()
-        first, second = await world.buyer("pm_sandbox_slow_500"), await world.buyer()
+        first, second = await world.buyers(2)
+        world.line.hold()
         await first.buy(offer)
         answer = await second.tap(await second.quote(offer, discount_codes=["GIFT"]))
         assert outcome_of(answer) == "placed"
 
 
 async def test_a_full_line_sends_taps_away_before_anything_is_written(open_world: OpenWorld):
-    async with open_world(provider_concurrency=1, answer_within_ms=200, drain_s=0) as world:
+    async with open_world(provider_concurrency=1, answer_within_ms=HURRIED_MS) as world:
         offer = await world.offer()
-        slow = await world.buyer("pm_sandbox_slow_99999")
-        await slow.buy(offer)
+        world.line.hold()
+        await (await world.buyer()).buy(offer)
         # Before anything was measured a charge counts for half a second: 120 drain in a minute.
         # Three attempts are as many as a buyer may have open.
         line = await world.buyers(40)
@@ -101,13 +108,13 @@ async def test_a_full_line_sends_taps_away_before_anything_is_written(open_world
         assert answer.attempt.throttled.place_in_line == 120
         assert await world.counts() == rows
         assert await world.counter("open", late.buyer_id) == (0, 0)
-        await world.die()  # rather than wait for the slow one
 
 
 async def test_stopping_lets_the_line_go_and_the_next_process_takes_it_up(open_world: OpenWorld):
-    async with open_world(provider_concurrency=1, answer_within_ms=200) as world:
+    async with open_world(provider_concurrency=1, answer_within_ms=HURRIED_MS) as world:
         offer = await world.offer()
-        first, second = await world.buyer("pm_sandbox_slow_500"), await world.buyer()
+        first, second = await world.buyers(2)
+        world.line.hold()
         charging = (await first.buy(offer)).attempt.attempt_id
         queued = (await second.buy(offer)).attempt.attempt_id
         await world.stop()

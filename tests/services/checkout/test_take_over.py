@@ -12,7 +12,7 @@ from checkout_server.checkout.attempt import AttemptRow
 from checkout_server.settings import Settings
 from tests.answers import outcome_of, refusal_of, state_of
 from tests.services.checkout.conftest import OpenWorld
-from tests.world import TAG, World, audited, eventually
+from tests.world import HURRIED_MS, TAG, World, audited, eventually
 
 CHALLENGE = "pm_card_threeDSecure2Required"
 ONLY_POSTGRES = pytest.mark.parametrize("db_url", ["postgres"], indirect=True)
@@ -40,9 +40,9 @@ async def row_of(world: World, attempt_id: str) -> AttemptRow:
 
 
 async def test_a_crash_with_the_charge_out_ends_as_one_order_and_one_charge(open_world: OpenWorld):
-    async with open_world(answer_within_ms=200) as world:
+    async with open_world(answer_within_ms=HURRIED_MS) as world:
         offer = await world.offer()
-        ann = await world.buyer("pm_sandbox_slow_600")
+        ann = await world.buyer("pm_sandbox_slow_800")
         quote = await ann.quote(offer)
         attempt_id = (await ann.tap(quote)).attempt.attempt_id
         async with next_process(world) as successor:
@@ -55,9 +55,10 @@ async def test_a_crash_with_the_charge_out_ends_as_one_order_and_one_charge(open
 
 
 async def test_a_crash_of_the_line_loses_nobody_in_it(open_world: OpenWorld):
-    async with open_world(answer_within_ms=200, provider_concurrency=1) as world:
+    async with open_world(answer_within_ms=HURRIED_MS, provider_concurrency=1) as world:
         offer = await world.offer()
-        first, *others = [await world.buyer("pm_sandbox_slow_800"), *await world.buyers(3)]
+        first, *others = await world.buyers(4)
+        world.line.hold()
         charging = (await first.buy(offer)).attempt.attempt_id
         answers = await asyncio.gather(*(buyer.buy(offer) for buyer in others))
         queued = [answer.attempt for answer in answers]
@@ -83,9 +84,10 @@ async def test_a_crash_with_the_buyer_at_the_bank_keeps_the_challenge(open_world
 
 
 async def test_a_word_left_while_nobody_drives_is_heard_by_the_next(open_world: OpenWorld):
-    async with open_world() as world:
+    async with open_world(answer_within_ms=HURRIED_MS) as world:
         ann = await world.buyer(CHALLENGE)
         attempt_id = (await ann.buy(await world.offer())).attempt.attempt_id
+        await world.reaches(attempt_id, "ACTION_REQUIRED")
         [task] = [one for name, one in world.process._driver._tasks.items() if name == attempt_id]
         task.cancel()
         assert state_of(await ann.cancels(attempt_id)) == "ACTION_REQUIRED"
@@ -96,8 +98,9 @@ async def test_a_word_left_while_nobody_drives_is_heard_by_the_next(open_world: 
 
 async def test_a_crash_outlived_by_the_forward_window_charges_nobody(open_world: OpenWorld):
     """The charge went out before the crash; the buyer has left since: it is given back."""
-    async with open_world(answer_within_ms=200) as world:
-        ann = await world.buyer("pm_sandbox_slow_300")
+    async with open_world(answer_within_ms=HURRIED_MS) as world:
+        ann = await world.buyer()
+        world.line.hold()
         attempt_id = (await ann.buy(await world.offer())).attempt.attempt_id
         async with next_process(world, forward_window_ms=100) as successor:
             refunded = await successor.reaches(attempt_id, "COMPENSATED", "PLACED")
@@ -108,9 +111,10 @@ async def test_a_crash_outlived_by_the_forward_window_charges_nobody(open_world:
 
 
 async def test_a_queued_tap_outlived_by_the_forward_window_is_never_sent(open_world: OpenWorld):
-    async with open_world(answer_within_ms=200, provider_concurrency=1) as world:
+    async with open_world(answer_within_ms=HURRIED_MS, provider_concurrency=1) as world:
         offer = await world.offer()
-        first, second = await world.buyer("pm_sandbox_slow_800"), await world.buyer()
+        first, second = await world.buyers(2)
+        world.line.hold()
         await first.buy(offer)
         queued = (await second.buy(offer)).attempt.attempt_id
         async with next_process(world, forward_window_ms=100) as successor:
@@ -137,15 +141,12 @@ async def test_a_cancelled_order_is_given_back_by_the_next_process(open_world: O
 @ONLY_POSTGRES
 async def test_a_process_taken_for_dead_writes_nothing_more(open_world: OpenWorld):
     """It was stopped for longer than its lease, and comes back while another one drives on."""
-    async with open_world(answer_within_ms=5_000) as zombie:
-        ann = await zombie.buyer("pm_sandbox_slow_1500")
+    async with open_world() as zombie:
+        ann = await zombie.buyer()
         quote = await ann.quote(await zombie.offer())
+        zombie.line.hold()
         call = ann.tapping(quote)
-
-        async def sent() -> bool:
-            return zombie.book.posts() == 1
-
-        await eventually(sent)
+        await zombie.sent()
         renewing = zombie.process._lease._renewing
         assert renewing is not None
         renewing.cancel()
@@ -158,6 +159,13 @@ async def test_a_process_taken_for_dead_writes_nothing_more(open_world: OpenWorl
             assert row.worker == successor.process._lease.worker
             assert await successor.count("orders") == 1
             assert len(successor.book.live_charges(row.attempt_id)) == 1
+            zombie.line.release()
+
+            async def gave_up() -> bool:
+                return not zombie.process._driver._tasks
+
+            await eventually(gave_up)
+            assert await row_of(successor, row.attempt_id) == row
             assert zombie.database.commits_of("orders") == []
         finally:
             await successor.stop()
@@ -165,19 +173,23 @@ async def test_a_process_taken_for_dead_writes_nothing_more(open_world: OpenWorl
 
 @ONLY_POSTGRES
 async def test_a_key_under_way_in_another_process_is_joined(open_world: OpenWorld):
-    async with open_world(answer_within_ms=5_000) as world:
-        ann = await world.buyer("pm_sandbox_slow_600")
+    async with open_world() as world:
+        ann = await world.buyer()
         quote = await ann.quote(await world.offer())
+        world.line.hold()
         call = ann.tapping(quote)
-
-        async def reserved() -> bool:
-            return await world.count("attempt") == 1
-
-        await eventually(reserved)
+        await world.sent()
         other = await World.start(world.settings)
         try:
             ann.world = other
-            joined = await ann.tap(quote)
+            joining = asyncio.create_task(ann.tap(quote))
+
+            async def waits() -> bool:
+                return bool(other.process._driver._waiting._watches)
+
+            await eventually(waits)
+            world.line.release()
+            joined = await joining
             assert (outcome_of(joined), joined.replayed) == ("placed", True)
             assert joined.attempt == (await call).attempt
             assert world.book.posts() == 1
