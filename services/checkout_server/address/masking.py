@@ -52,6 +52,7 @@ def _initial(word: str) -> str:
 
 def _line(line: str) -> str:
     """As in "1** Main St***"."""
+    line = line.strip()  # padding must not count as what is hidden
     shown = line[: min(len(line) * 3 // 4, LONGEST_LINE_SHOWN)]
     return NUMBER.sub(_number, shown).rstrip() + HIDDEN
 

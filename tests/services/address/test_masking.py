@@ -74,6 +74,7 @@ def test_the_whole_name_is_never_shown(name: str) -> None:
 
 
 @given(line=TYPED)
+@example(line="² ")
 def test_a_whole_line_is_never_shown(line: str) -> None:
     assert line.strip() not in shown(line=line).line
 
