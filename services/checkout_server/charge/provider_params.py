@@ -2,8 +2,8 @@
 
 The provider compares the parameters of a key byte for byte, and a retry may come from another
 process, after a deploy. So a renderer, once a release has sent its output, never changes: a change
-is a new version beside the old one, which stays for 24 h after its last use. T1 writes LATEST into
-the row. Tests hold each one's bytes.
+is a new version beside the old one, which stays for 24 h after its last use. T1 writes its
+number into the row (checkout/reserve.py). Tests hold each one's bytes.
 """
 
 from __future__ import annotations

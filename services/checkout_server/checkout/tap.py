@@ -52,11 +52,11 @@ from checkout_server.database import Database, StorageUnavailable
 from checkout_server.database.clock import ServiceClock
 from checkout_server.faults import Fault, not_found
 from checkout_server.merchants.store import MerchantTerms
+from checkout_server.quotes.buyer import LOOKUP_TIMEOUT_S
 from checkout_server.telemetry import outgoing
 
 # A tap with less time than this could not be answered with what it did: it is not begun.
 LEAST_TIME_S = 0.1
-LOOKUP_TIMEOUT_S = 0.5
 # T1 again after the offer moved or an intent ended in between: each round saw a change, so a few
 # suffice.
 MOST_ROUNDS = 3
